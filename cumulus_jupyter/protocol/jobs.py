@@ -1,0 +1,175 @@
+"""What clients and relay say about jobs and workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+from .resources import Resources
+
+QUEUED = "QUEUED"
+SCHEDULING = "SCHEDULING"
+CREATING_PARTITION = "CREATING_PARTITION"
+RUNNING = "RUNNING"
+COMPLETED = "COMPLETED"
+FAILED = "FAILED"
+CANCELLED = "CANCELLED"
+
+STATES = (QUEUED, SCHEDULING, CREATING_PARTITION, RUNNING, COMPLETED, FAILED, CANCELLED)
+END_STATES = frozenset({COMPLETED, FAILED, CANCELLED})
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """A submission: what to run, and what it needs.
+
+    ``program`` is opaque to the relay: it is written by packaging and read by the runner (see
+    ``protocol.program``). Values and files too large for JSON travel beside it in the bundle.
+    """
+
+    program: Dict[str, Any]
+    resources: Resources = field(default_factory=Resources)
+    name: str = ""
+    labels: Dict[str, str] = field(default_factory=dict)
+    #: Python distributions, as pip requirement lines.
+    requirements: List[str] = field(default_factory=list)
+    #: Environment variables of the job.
+    env: Dict[str, str] = field(default_factory=dict)
+    #: The executor to use; empty for any.
+    executor: str = ""
+    #: The container image to use; empty for the executor's own.
+    image: str = ""
+    #: How often the job may be started again after its runner was lost.
+    retries: int = 0
+    #: False: fail at once with RESOURCE_EXHAUSTED where nothing has room now.
+    wait: bool = True
+    #: The Python minor version of the submitting kernel, such as "3.11".
+    python: str = ""
+    #: True: the program holds pickled values, so only ``python`` itself can read it.
+    python_exact: bool = False
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job as its owner sees it."""
+
+    id: str
+    state: str
+    name: str
+    owner: str
+    created_ms: int
+    attempt: int
+    resources: Resources
+    labels: Dict[str, str] = field(default_factory=dict)
+    requirements: List[str] = field(default_factory=list)
+    executor: str = ""
+    worker: str = ""
+    #: Devices the job holds, and whether they are simulated.
+    devices: List[DeviceView] = field(default_factory=list)
+    #: What enforces the GPU share: "mps", "mig", "framework", "none".
+    enforced_by: str = ""
+    #: Why it is in this state, in words.
+    message: str = ""
+    cancel_requested: bool = False
+    started_ms: Optional[int] = None
+    ended_ms: Optional[int] = None
+    #: The error that ended the job, as ``{code, message, job_id, next}``.
+    error: Optional[Dict[str, Any]] = None
+    #: Sequence number of the newest event.
+    last_seq: int = 0
+    #: Names that ``/values/{name}`` can serve.
+    values: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class JobList:
+    """One page of jobs, newest first; ``next_cursor`` fetches the page after it."""
+
+    jobs: List[JobView]
+    next_cursor: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class DeviceView:
+    """One GPU of a worker."""
+
+    id: str
+    name: str
+    memory_mib: int = 0
+    #: Tenths of this device that are in use (of a worker) or held (of a job).
+    used_tenths: int = 0
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """A place where jobs can run."""
+
+    id: str
+    executor: str
+    state: str
+    cpu: float
+    memory_mib: int
+    devices: List[DeviceView] = field(default_factory=list)
+    #: Python minor versions that jobs can have here.
+    pythons: List[str] = field(default_factory=list)
+    labels: Dict[str, str] = field(default_factory=dict)
+    #: Ids of the jobs that are here now.
+    jobs: List[str] = field(default_factory=list)
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class WorkerList:
+    """All workers the relay knows."""
+
+    workers: List[WorkerView]
+
+
+@dataclass(frozen=True)
+class Health:
+    """The relay's own state; also the version handshake."""
+
+    status: str
+    version: str
+    protocol: int
+    relay_id: str
+    #: Python minor versions that jobs can have; the first is the default.
+    pythons: List[str]
+    executors: List[str]
+    #: Largest bundle accepted, in bytes.
+    bundle_limit_bytes: int
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts over the kept history."""
+
+    active: int
+    queued: int
+    completed: int
+    failed: int
+    cancelled: int
+    #: completed / (completed + failed); ``None`` before the first end.
+    success_rate: Optional[float]
+    #: Mean run time of ended jobs, in seconds; ``None`` before the first end.
+    average_duration_s: Optional[float]
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What ``GET /jobs/{id}/result`` answers."""
+
+    id: str
+    state: str
+    #: The result event's own fields; ``None`` where the job left none.
+    result: Optional[Dict[str, Any]] = None
+    error: Optional[Dict[str, Any]] = None
+
+
+@dataclass(frozen=True)
+class SimulatedDevices:
+    """How many simulated GPUs the local worker shall declare."""
+
+    count: int

@@ -1,0 +1,1 @@
+"""The relay: takes submissions, places them on workers, carries their events back."""
