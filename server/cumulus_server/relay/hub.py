@@ -1,0 +1,194 @@
+"""Fan-out: events to whoever follows a job, and commands to the runner that has it.
+
+Nothing is kept of a job that nobody follows. A follower is a cursor: it takes what is new from the
+job's recent events in memory, and from the store where it has fallen behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from ..store import Store, StoredEvent, events
+
+#: Recent events kept per followed job.
+_RECENT_EVENTS = 512
+_RECENT_BYTES = 1 << 20
+#: Events read from the store at once.
+PAGE = 256
+
+
+class _Channel:
+    """One followed job: its newest events, and its followers."""
+
+    def __init__(self, last: int | None) -> None:
+        self.recent: deque[StoredEvent] = deque()
+        self.bytes = 0
+        #: Newest number seen; ``None`` before the first.
+        self.last = last
+        self.followers: set[Follower] = set()
+
+    def add(self, new: Sequence[StoredEvent]) -> None:
+        for event in new:
+            if self.last is not None and event.seq <= self.last:
+                continue
+            if self.last is not None and event.seq != self.last + 1:
+                self.recent.clear()
+                self.bytes = 0
+            self.recent.append(event)
+            self.bytes += len(event.body)
+            self.last = event.seq
+        while self.recent and (len(self.recent) > _RECENT_EVENTS or self.bytes > _RECENT_BYTES):
+            self.bytes -= len(self.recent.popleft().body)
+
+    def since(self, cursor: int) -> list[StoredEvent] | None:
+        """Events behind ``cursor``; ``None`` where only the store can tell."""
+        if self.last is None or cursor > self.last:
+            return None
+        if cursor == self.last:
+            return []
+        if not self.recent or self.recent[0].seq > cursor + 1:
+            return None
+        return [event for event in self.recent if event.seq > cursor]
+
+
+class Follower:
+    """One reader of one job's events. Close it, or use it as a context manager."""
+
+    def __init__(self, hub: Hub, job_id: str, after: int) -> None:
+        self._hub = hub
+        self._job_id = job_id
+        self._changed = asyncio.Event()
+        #: Number of the last event given out.
+        self.cursor = after
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop following; a pending wait ends. Idempotent."""
+        self._hub._leave(self._job_id, self)
+        self._changed.set()
+
+    def notify(self) -> None:
+        """Something may be new."""
+        self._changed.set()
+
+    async def next(self, number: int, timeout_s: float | None) -> list[StoredEvent]:
+        """The events behind the cursor, as soon as there are any; empty after ``timeout_s``.
+
+        ``number`` is the job's own in the store.
+        """
+        while True:
+            self._changed.clear()
+            channel = self._hub._channels.get(self._job_id)
+            batch = channel.since(self.cursor) if channel else None
+            if batch is None:
+                cursor = self.cursor
+                batch = await self._hub.store.run(lambda tx: events.after(tx, number, cursor, PAGE))
+            if batch:
+                self.cursor = batch[-1].seq
+                return batch
+            if channel is None:
+                return []
+            try:
+                await asyncio.wait_for(self._changed.wait(), timeout_s)
+            except TimeoutError:
+                return []
+
+
+class ControlStream:
+    """Commands on their way to one connected runner."""
+
+    def __init__(self) -> None:
+        self._commands: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def send(self, command: str) -> None:
+        """Queue a command."""
+        self._commands.put_nowait(command)
+
+    def close(self) -> None:
+        """End the stream: the job ended, or a newer connection took its place."""
+        self._commands.put_nowait(None)
+
+    async def commands(self, heartbeat_s: float) -> AsyncIterator[str]:
+        """Commands as they come; "" whenever ``heartbeat_s`` went by without one."""
+        while True:
+            try:
+                command = await asyncio.wait_for(self._commands.get(), heartbeat_s)
+            except TimeoutError:
+                command = ""
+            if command is None:
+                return
+            yield command
+
+
+class Hub:
+    """Who follows which job, and which runner listens. Lives on the event loop."""
+
+    def __init__(self) -> None:
+        #: Set by whoever builds both: the store tells the hub of commits, the hub reads it.
+        self.store: Store
+        self._channels: dict[str, _Channel] = {}
+        self._controls: dict[str, ControlStream] = {}
+
+    def publish(self, job_id: str, new: Sequence[StoredEvent]) -> None:
+        """Hand committed events on. The store calls this after each commit; nobody else does."""
+        channel = self._channels.get(job_id)
+        if channel is not None:
+            channel.add(new)
+            for follower in channel.followers:
+                follower.notify()
+        if job_id in self._controls and any(event.ends for event in new):
+            self._controls[job_id].close()
+
+    def follow(self, job_id: str, after: int = 0, *, new: bool = False) -> Follower:
+        """Follow a job from behind event ``after``; ``new`` for one that is about to be stored."""
+        channel = self._channels.setdefault(job_id, _Channel(0 if new else None))
+        follower = Follower(self, job_id, after)
+        channel.followers.add(follower)
+        return follower
+
+    def _leave(self, job_id: str, follower: Follower) -> None:
+        channel = self._channels.get(job_id)
+        if channel is not None:
+            channel.followers.discard(follower)
+            if not channel.followers:
+                del self._channels[job_id]
+
+    def attach(self, job_id: str) -> ControlStream:
+        """The control stream of a runner that has just connected; it replaces an older one."""
+        older = self._controls.get(job_id)
+        if older is not None:
+            older.close()
+        stream = self._controls[job_id] = ControlStream()
+        return stream
+
+    def detach(self, job_id: str, stream: ControlStream) -> None:
+        """The runner's connection ended."""
+        if self._controls.get(job_id) is stream:
+            del self._controls[job_id]
+
+    def control(self, job_id: str, command: str) -> bool:
+        """Push ``command`` ("cancel") to the job's runner; False where none is connected."""
+        stream = self._controls.get(job_id)
+        if stream is not None:
+            stream.send(command)
+        return stream is not None
+
+    def close(self) -> None:
+        """End every stream: the relay is stopping."""
+        for channel in list(self._channels.values()):
+            for follower in list(channel.followers):
+                follower.close()
+        for stream in list(self._controls.values()):
+            stream.close()
+
+    @property
+    def followed(self) -> int:
+        """Jobs that somebody follows now."""
+        return len(self._channels)

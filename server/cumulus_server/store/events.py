@@ -1,0 +1,66 @@
+"""Events in the store: appended in order, numbered per job, read in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from cumulus_jupyter.protocol.events import State
+
+from .clock import now_ms
+from .queries import sql
+from .writer import StoredEvent, Transaction
+
+_SPAN = 1 << 32
+_encode = msgspec.json.Encoder().encode
+
+
+def append(
+    tx: Transaction, number: int, job_id: str, last_seq: int, events: Iterable[tuple[str, bytes]]
+) -> list[StoredEvent]:
+    """Store events of a job behind ``last_seq``; each is its type and its JSON object without ``seq``."""
+    base, time, seq = number * _SPAN, now_ms(), last_seq
+    stored = []
+    for kind, body in events:
+        seq += 1
+        event = StoredEvent(seq, kind, b'{"seq":%d,"time_ms":%d,' % (seq, time) + body[1:])
+        tx.execute(sql.insert_event, (base + seq, kind, event.body))
+        tx.appended.append((job_id, event))
+        stored.append(event)
+    if stored:
+        tx.execute(sql.set_last_seq, (seq, number))
+    return stored
+
+
+def encode_state(event: State) -> tuple[str, bytes]:
+    """A state event as ``append`` takes it."""
+    return "state", _encode(event)
+
+
+def after(tx: Transaction, number: int, seq: int, limit: int) -> list[StoredEvent]:
+    """At most ``limit`` events of a job with numbers above ``seq``, in order."""
+    base = number * _SPAN
+    rows: Sequence[tuple[int, str, bytes]] = tx.execute(
+        sql.events_after, (base + seq, base + _SPAN, limit)
+    ).fetchall()
+    return [StoredEvent(row[0] - base, row[1], row[2]) for row in rows]
+
+
+def of_type_after(tx: Transaction, number: int, seq: int, kind: str, limit: int) -> list[StoredEvent]:
+    """Like ``after``, events of one type only."""
+    base = number * _SPAN
+    rows = tx.execute(sql.events_of_type_after, (base + seq, base + _SPAN, kind, limit)).fetchall()
+    return [StoredEvent(row[0] - base, row[1], row[2]) for row in rows]
+
+
+def newest_of_type(tx: Transaction, number: int, kind: str) -> StoredEvent | None:
+    """The newest event of one type, if the job has one."""
+    base = number * _SPAN
+    row = tx.execute(sql.newest_event_of_type, (base, base + _SPAN, kind)).fetchone()
+    return None if row is None else StoredEvent(row[0] - base, row[1], row[2])
+
+
+def delete(tx: Transaction, number: int) -> None:
+    """Remove every event of a job."""
+    tx.execute(sql.delete_events, (number * _SPAN, (number + 1) * _SPAN))
