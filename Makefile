@@ -1,0 +1,41 @@
+# Run `make` for the list of what can be asked for.
+SHELL := /bin/sh
+BIN := .venv/bin
+BENCHES ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run lab test lint bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install everything a developer needs into .venv
+	@scripts/setup run
+	@scripts/setup lab
+	@scripts/setup test
+	@scripts/setup bench
+
+run: ## Execute notebooks/quickstart.ipynb through the relay, showing its output
+	@scripts/setup run
+	@$(BIN)/python notebooks/run.py notebooks/quickstart.ipynb
+
+lab: ## Open the notebooks in JupyterLab
+	@scripts/setup lab
+	@$(BIN)/jupyter lab --notebook-dir=notebooks quickstart.ipynb
+
+test: ## Lint, then every test, and the notebooks with their output compared
+	@scripts/setup test
+	@scripts/lint
+	@$(BIN)/python -m pytest
+
+lint: ## ruff, mypy, the walls between the rooms, the house rules
+	@scripts/setup test
+	@scripts/lint
+
+bench: ## Measure against the peers; BENCHES="cell log" for some of them
+	@scripts/setup bench
+	@$(BIN)/python -m tests.bench $(BENCHES)
+
+clean: ## Remove .venv and every cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
