@@ -1,0 +1,153 @@
+"""The contract between the reconcile loop and whatever starts runners.
+
+An *instance* is what runs one attempt of a job: a process, a container, a service. Everything here
+may be asked twice: starting again what runs, stopping what has ended and destroying what is gone all
+succeed. The suite in ``tests/contract`` runs against every executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cumulus_jupyter.protocol.errors import CumulusError
+from cumulus_jupyter.protocol.resources import Resources
+
+from ..scheduling.model import Device, Worker
+
+__all__ = [
+    "Device",
+    "Ended",
+    "Executor",
+    "Handle",
+    "InstanceStatus",
+    "Owned",
+    "StartFailed",
+    "StartRequest",
+    "Worker",
+]
+
+#: What an executor needs to find an instance again, as JSON; it has "version" and "executor".
+Handle = dict[str, Any]
+
+
+class StartFailed(CumulusError):
+    """The runner could not be started."""
+
+    code = "UNAVAILABLE"
+    status = 503
+
+    def __init__(self, message: str | None = None, *, next: str = "", permanent: bool = False) -> None:
+        super().__init__(message, next=next)
+        #: True: trying again would end the same way.
+        self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class StartRequest:
+    """One attempt to start."""
+
+    job_id: str
+    attempt: int
+    #: Single-use; must travel where only the runner can read it.
+    claim_token: str
+    #: The relay's address for runners, including the base URL.
+    url: str
+    #: File that tells a restarted relay's address, for runners that share the relay's machine.
+    relay_file: str
+    #: The worker the scheduler chose.
+    worker: str
+    resources: Resources = field(default_factory=Resources)
+    #: Environment that the partition asks for.
+    env: Mapping[str, str] = field(default_factory=dict)
+    #: Ids of the devices held.
+    devices: Sequence[str] = ()
+    #: Python minor version to run with; empty for the worker's default.
+    python: str = ""
+    #: Container image; empty for the executor's own.
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class InstanceStatus:
+    """What is known of an instance."""
+
+    alive: bool
+    #: Exit status where it has one; negative for the signal that killed it.
+    exit_code: int | None = None
+    #: Why it is not alive, in words a user understands.
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Owned:
+    """An instance that this relay has made and that has left something behind."""
+
+    handle: Handle
+    job_id: str
+    attempt: int
+    alive: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An instance has ended by itself."""
+
+    job_id: str
+    attempt: int
+    status: InstanceStatus
+
+
+class Executor(Protocol):
+    """Starts, finds and ends instances. Called by the reconcile loop only."""
+
+    #: Its name in specifications, rows and handles.
+    name: str
+    #: Seconds from start to claim after which the runner counts as lost.
+    claim_timeout_s: float
+
+    async def open(self, on_end: Callable[[Ended], None], on_change: Callable[[], None]) -> None:
+        """Get ready. ``on_end`` is to be called for every instance that ends by itself, and
+        ``on_change`` when ``fingerprint`` would answer something new; both on the event loop."""
+
+    async def close(self) -> None:
+        """Let go of everything without ending instances: a relay that comes back adopts them."""
+
+    async def fingerprint(self) -> list[Worker]:
+        """The workers it reaches, with what they have and whether they are up."""
+
+    def handle_for(self, request: StartRequest) -> Handle:
+        """The handle ``start`` will give, before it is called, so that it can be kept first.
+
+        Pure. Where parts are known only later, what this gives must be enough to find, stop and
+        destroy whatever a start that was cut off has left.
+        """
+
+    async def prepare(self, request: StartRequest) -> None:
+        """Bring what a start needs and may take long, such as an image. Raises ``StartFailed``."""
+
+    async def start(self, request: StartRequest) -> Handle:
+        """Start the runner. Raises ``StartFailed``."""
+
+    async def recover(self, handle: Handle) -> InstanceStatus:
+        """Watch an instance of an earlier relay process again; its end is told by ``on_end``."""
+
+    async def inspect(self, handle: Handle) -> InstanceStatus:
+        """How the instance is now; one that was never there is not alive."""
+
+    async def stop(self, handle: Handle, grace_s: float) -> None:
+        """Ask the runner to end: KeyboardInterrupt to the code, its end after ``grace_s`` seconds.
+
+        Returns when it has been asked.
+        """
+
+    async def destroy(self, handle: Handle, *, ended: bool = False) -> None:
+        """End the instance and all its processes now, and remove what it has left.
+
+        ``ended`` says that its outcome is known: an instance that is putting itself away may finish
+        that first. Returns when nothing is left.
+        """
+
+    async def list_owned(self) -> list[Owned]:
+        """Every instance of this relay that has left something, alive or not."""

@@ -1,0 +1,301 @@
+"""The executor for this machine: assignments to runners, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cumulus_jupyter.protocol.channel import Assignment
+
+from ..base import Device, Ended, Handle, InstanceStatus, Owned, StartFailed, StartRequest, Worker
+from . import devices, procfs
+from .adopted import AdoptedRunner, live_notes
+from .environment import runner_environment
+from .interpreters import Interpreter, other_interpreters, own_interpreter
+from .pool import RunnerPool
+from .runner_process import Key, RunnerProcess
+
+log = logging.getLogger(__name__)
+
+HANDLE_VERSION = 1
+#: The one worker of this executor.
+WORKER = "local"
+#: Seconds a runner whose job has ended may take to put itself away.
+_TIDY_S = 10.0
+_FINISHED = InstanceStatus(False, message="the runner has ended")
+_GONE = InstanceStatus(False, message="the runner is not there any more")
+
+
+@dataclass(frozen=True)
+class ProcessConfig:
+    """What can be set about local processes."""
+
+    #: Folder for working folders and logs; private to the relay.
+    root: Path
+    #: Folder of the dependency environments that jobs share.
+    environments: Path
+    #: Jobs at once; 0 for four per core, at least four.
+    slots: int = 0
+    #: Idle runners kept ready.
+    warm: int = 2
+    #: Interpreters besides the relay's own.
+    pythons: tuple[str, ...] = ()
+    #: GPUs declared for a machine without one.
+    simulated_gpus: int = 0
+    #: Seconds between KeyboardInterrupt and the end of a cancelled job's code.
+    grace_s: float = 5.0
+    #: Environment of the runners; by default the harmless part of the relay's own.
+    env: dict[str, str] = field(default_factory=runner_environment)
+
+
+class ProcessExecutor:
+    """Runs jobs on the relay's machine. See ``executors.base.Executor`` for the methods."""
+
+    name = "process"
+    claim_timeout_s = 30.0
+
+    def __init__(self, config: ProcessConfig) -> None:
+        self.config = config
+        self.slots = config.slots or max(4, 4 * (os.cpu_count() or 1))
+        self._jobs = config.root / "jobs"
+        self._interpreters: list[Interpreter] = []
+        self._devices: list[Device] = []
+        self._simulated = config.simulated_gpus
+        self._busy: dict[Key, RunnerProcess] = {}
+        self._adopted: dict[Key, AdoptedRunner] = {}
+        self._done: dict[Key, asyncio.Event] = {}
+        self._ended: dict[Key, InstanceStatus] = {}
+        self._pool: RunnerPool | None = None
+        self._on_end: Callable[[Ended], None] = lambda ended: None
+        self._on_change: Callable[[], None] = lambda: None
+
+    async def open(self, on_end: Callable[[Ended], None], on_change: Callable[[], None]) -> None:
+        """Find the interpreters and devices, and start the first runners."""
+        self._on_end, self._on_change = on_end, on_change
+        for folder in (self.config.root, self._jobs, self.config.environments, self.config.root / "logs"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._pool = RunnerPool(
+            self.config.root / "logs", self.config.env, warm=self.config.warm,
+            on_done=self._finish, on_exit=self._finish,
+        )  # fmt: skip
+        own = own_interpreter()
+        self._interpreters = [own]
+        self._pool.fill(own, self.config.warm)
+        others = await other_interpreters(self.config.pythons, self.config.root / "luggage")
+        self._interpreters += [other for other in others if other.minor != own.minor]
+        self._devices = await asyncio.to_thread(devices.nvidia_devices)
+
+    async def close(self) -> None:
+        """Let go of all runners: idle ones exit, busy ones go on."""
+        if self._pool is not None:
+            self._pool.close()
+        for adopted in self._adopted.values():
+            adopted.close()
+
+    def simulate(self, count: int) -> None:
+        """Declare ``count`` simulated GPUs from now on; nothing where there are real ones."""
+        self._simulated = count
+        self._on_change()
+
+    async def fingerprint(self) -> list[Worker]:
+        """This machine."""
+        return [
+            Worker(
+                id=WORKER,
+                executor=self.name,
+                slots=self.slots,
+                cpu=float(os.cpu_count() or 1),
+                memory_mib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+                devices=tuple(self._devices or devices.simulated_devices(self._simulated)),
+                pythons=tuple(interpreter.minor for interpreter in self._interpreters),
+            )
+        ]
+
+    def handle_for(self, request: StartRequest) -> Handle:
+        """All there is to know beforehand is all that is needed."""
+        return {
+            "version": HANDLE_VERSION,
+            "executor": self.name,
+            "job_id": request.job_id,
+            "attempt": request.attempt,
+        }
+
+    async def prepare(self, request: StartRequest) -> None:
+        """Nothing: runners are ready, and requirements are installed by them."""
+
+    async def start(self, request: StartRequest) -> Handle:
+        """Hand the assignment to an idle runner."""
+        handle = self.handle_for(request)
+        key = _key(handle)
+        if key in self._busy:
+            return handle
+        assert self._pool is not None, "open() comes first"
+        interpreter = self._interpreter(request.python)
+        folder = self._folder(key)
+        try:
+            (folder / "work").mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StartFailed(f"The job's folder cannot be made: {error}") from error
+        runner = await self._pool.take(interpreter)
+        self._busy[key] = runner
+        self._done[key] = asyncio.Event()
+        try:
+            runner.assign(self._assignment(request, folder / "work"))
+        except StartFailed:
+            self._forget(key)
+            raise
+        return handle
+
+    def _assignment(self, request: StartRequest, workdir: Path) -> Assignment:
+        return Assignment(
+            job_id=request.job_id,
+            attempt=request.attempt,
+            claim_token=request.claim_token,
+            url=request.url,
+            workdir=str(workdir),
+            relay_file=request.relay_file,
+            environments_dir=str(self.config.environments),
+            env={
+                **request.env,
+                "CUMULUS_JOB_ID": request.job_id,
+                "CUMULUS_ATTEMPT": str(request.attempt),
+            },
+            memory_mib=request.resources.memory_mib,
+            cpu=request.resources.cpu,
+            grace_s=self.config.grace_s,
+        )
+
+    def _interpreter(self, minor: str) -> Interpreter:
+        for interpreter in self._interpreters:
+            if minor in ("", interpreter.minor):
+                return interpreter
+        raise StartFailed(
+            f"There is no Python {minor} here",
+            next="Name its interpreter in the setting process.pythons.",
+            permanent=True,
+        )
+
+    async def recover(self, handle: Handle) -> InstanceStatus:
+        """Watch the runner that an earlier relay left."""
+        key = _key(handle)
+        if key in self._busy or key in self._adopted:
+            return InstanceStatus(True)
+        note = (await asyncio.to_thread(live_notes, self._jobs)).get(key)
+        if note is None:
+            return _GONE
+        try:
+            self._adopted[key] = AdoptedRunner(note, self._finish)
+        except (ProcessLookupError, OSError):
+            return _GONE
+        return InstanceStatus(True)
+
+    async def inspect(self, handle: Handle) -> InstanceStatus:
+        """Alive while a runner is busy with it."""
+        key = _key(handle)
+        if key in self._busy or key in self._adopted:
+            return InstanceStatus(True)
+        if key in self._ended:
+            return self._ended[key]
+        notes = await asyncio.to_thread(live_notes, self._jobs)
+        return InstanceStatus(True) if key in notes else _GONE
+
+    async def stop(self, handle: Handle, grace_s: float) -> None:
+        """SIGTERM to the runner; the grace is the one of its assignment."""
+        runner = self._busy.get(_key(handle)) or self._adopted.get(_key(handle))
+        if runner is None:
+            await self.recover(handle)
+            runner = self._adopted.get(_key(handle))
+        if runner is not None:
+            runner.ask_to_stop()
+
+    async def destroy(self, handle: Handle, *, ended: bool = False) -> None:
+        """End runner and job with all their processes, and remove the job's folder."""
+        key = _key(handle)
+        if ended:
+            await self._tidied(handle, key)
+        runner = self._busy.get(key)
+        if runner is not None:
+            await asyncio.to_thread(procfs.end_family, runner.pid, runner.ticks, _marks(key))
+            await runner.wait(_TIDY_S)
+        elif key not in self._ended:
+            await self.recover(handle)
+            adopted = self._adopted.get(key)
+            pid, ticks = (adopted.note.pid, adopted.note.ticks) if adopted else (-1, None)
+            await asyncio.to_thread(procfs.end_family, pid, ticks, _marks(key))
+            if adopted:
+                await adopted.wait(_TIDY_S)
+        elif self._ended[key].exit_code is not None:  # it died, and may have left processes behind
+            await asyncio.to_thread(procfs.end_family, -1, None, _marks(key))
+        self._forget(key)
+        self._ended.pop(key, None)
+        await asyncio.to_thread(self._remove, key)
+
+    async def _tidied(self, handle: Handle, key: Key) -> None:
+        """Wait until the runner has put itself away, within reason."""
+        if key in self._done:
+            try:
+                await asyncio.wait_for(self._done[key].wait(), _TIDY_S)
+            except TimeoutError:
+                log.warning("the runner of job %s did not put itself away", key[0])
+        elif key not in self._ended:
+            await self.recover(handle)
+            if key in self._adopted:
+                await self._adopted[key].wait(_TIDY_S)
+
+    async def list_owned(self) -> list[Owned]:
+        """One for each attempt's folder, and for each job handed out."""
+        notes, folders = await asyncio.to_thread(self._look)
+        keys = dict.fromkeys([*folders, *self._busy, *self._adopted])
+        return [
+            Owned(
+                {"version": HANDLE_VERSION, "executor": self.name, "job_id": key[0], "attempt": key[1]},
+                key[0],
+                key[1],
+                key in self._busy or key in self._adopted or key in notes,
+            )
+            for key in keys
+        ]
+
+    def _look(self) -> tuple[set[Key], list[Key]]:
+        folders = [
+            (folder.parent.name, int(folder.name))
+            for folder in self._jobs.glob("*/*")
+            if folder.name.isdigit()
+        ]
+        return set(live_notes(self._jobs)), folders
+
+    def _finish(self, key: Key, status: InstanceStatus = _FINISHED) -> None:
+        self._ended[key] = status
+        done = self._done.get(key)
+        self._forget(key)
+        if done is not None:
+            done.set()
+        self._on_end(Ended(key[0], key[1], status))
+
+    def _forget(self, key: Key) -> None:
+        self._busy.pop(key, None)
+        self._adopted.pop(key, None)
+        self._done.pop(key, None)
+
+    def _folder(self, key: Key) -> Path:
+        return self._jobs / key[0] / str(key[1])
+
+    def _remove(self, key: Key) -> None:
+        folder = self._folder(key)
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # gone already, or another attempt's folder is in it
+            folder.parent.rmdir()
+
+
+def _key(handle: Handle) -> Key:
+    return str(handle["job_id"]), int(handle["attempt"])
+
+
+def _marks(key: Key) -> list[bytes]:
+    return [f"CUMULUS_JOB_ID={key[0]}".encode(), f"CUMULUS_ATTEMPT={key[1]}".encode()]

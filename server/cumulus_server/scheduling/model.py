@@ -1,0 +1,111 @@
+"""What the scheduler reasons about: workers with devices, jobs that ask, places found for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: A device is divided into this many parts.
+DEVICE_TENTHS = 10
+
+
+@dataclass(frozen=True)
+class Device:
+    """One GPU, in the worker's physical order."""
+
+    id: str
+    name: str = ""
+    memory_mib: int = 0
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A place where jobs can run, as its executor has probed it."""
+
+    id: str
+    executor: str
+    #: Jobs it takes at once.
+    slots: int
+    cpu: float = 0.0
+    memory_mib: int = 0
+    devices: tuple[Device, ...] = ()
+    #: Python minor versions; the first is the default.
+    pythons: tuple[str, ...] = ()
+    #: What it offers, by name, such as "images".
+    capabilities: frozenset[str] = frozenset()
+    #: False: it keeps what it has and takes nothing new.
+    ready: bool = True
+    #: Why it is not ready, in words.
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What one job needs of a worker.
+
+    All but ``job_id`` and the two order fields say what is asked for: jobs alike in it are
+    interchangeable to a worker.
+    """
+
+    job_id: str
+    #: Tenths of a device: 0 for no GPU, 1 ... 9 on one device, multiples of ten for whole ones.
+    tenths: int = 0
+    memory_mib: int = 0
+    duration_s: int = 3600
+    #: The executor asked for; empty for any.
+    executor: str = ""
+    #: The Python minor version it cannot do without; empty for any.
+    python: str = ""
+    needs: frozenset[str] = frozenset()
+    #: Higher goes first.
+    priority: int = 0
+    #: When it joined the line, in epoch milliseconds; the older goes first.
+    since_ms: int = 0
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Equal for jobs that fit wherever the other fits."""
+        return (self.tenths, self.memory_mib, self.duration_s, self.executor, self.python, self.needs)
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """Sorts the waiting line."""
+        return (-self.priority, self.since_ms, self.job_id)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Tenths of one device."""
+
+    device: str
+    tenths: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a job goes, and what it holds there."""
+
+    job_id: str
+    worker: str
+    shares: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A job that has to wait: its place in the line (1 is next) and why."""
+
+    job_id: str
+    position: int
+    reason: str
+
+
+def suits(worker: Worker, ask: Ask) -> bool:
+    """Whether the worker, were it free and up, could hold what is asked for."""
+    return (
+        (not ask.executor or worker.executor == ask.executor)
+        and (not ask.python or ask.python in worker.pythons)
+        and ask.needs <= worker.capabilities
+        and ask.memory_mib <= worker.memory_mib
+        and ask.tenths <= DEVICE_TENTHS * len(worker.devices)
+        and worker.slots > 0
+    )
