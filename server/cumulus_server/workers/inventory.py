@@ -53,6 +53,11 @@ class Inventory:
         room = self._scheduler.capacity.rooms.get(worker_id)
         return None if room is None else self._executors.get(room.worker.executor)
 
+    def has_python(self, worker_id: str, minor: str) -> bool:
+        """Whether jobs can have this Python minor version there."""
+        room = self._scheduler.capacity.rooms.get(worker_id)
+        return room is not None and minor in room.worker.pythons
+
     def device(self, worker_id: str, device_id: str) -> Device:
         """A device by its id; one that is not there any more is known by its id alone."""
         room = self._scheduler.capacity.rooms.get(worker_id)

@@ -1,0 +1,141 @@
+"""The start of an attempt: one transaction, then the partition, then the runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cumulus_jupyter.protocol.jobs import CREATING_PARTITION, SCHEDULING, DeviceView
+
+from ..executors.base import Executor, Handle, StartRequest
+from ..lifecycle import IllegalTransition
+from ..partitions.base import Booking, BookingRequest, Partition
+from ..partitions.none import NO_DEVICES
+from ..relay.tokens import new_token, token_hash
+from ..scheduling.model import Placement
+from ..store import JobRow, Store, Transaction, attempts, jobs
+from ..workers.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class Address:
+    """How runners reach the relay."""
+
+    #: Including the base URL, such as "http://127.0.0.1:8888/".
+    url: str
+    #: File that tells a restarted relay's address.
+    relay_file: str = ""
+
+
+class Launcher:
+    """Begins attempts. One method writes, the other acts, so that a crash between them is seen."""
+
+    def __init__(
+        self,
+        store: Store,
+        inventory: Inventory,
+        partition_of: Callable[[str], Partition],
+        address: Callable[[], Address],
+        call_s: float,
+    ) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._partition_of = partition_of
+        self._address = address
+        self._call_s = call_s
+
+    async def begin(self, job: JobRow, placement: Placement) -> Launch:
+        """Write the attempt down: number, place, leases, handle, states.
+
+        Raises ``IllegalTransition`` where the job has moved on; then nothing was written.
+        """
+        executor = self._inventory.executor_of(placement.worker)
+        assert executor is not None, "a placement names a worker of some executor"
+        launch = self._plan(job, placement, executor)
+        row = await self._store.run(launch.write)
+        return replace(launch, job=row)
+
+    def _plan(self, job: JobRow, placement: Placement, executor: Executor) -> Launch:
+        address, attempt, spec = self._address(), job.attempt + 1, job.spec
+        request = StartRequest(
+            job_id=job.id,
+            attempt=attempt,
+            claim_token=new_token(),
+            url=address.url,
+            relay_file=address.relay_file,
+            worker=placement.worker,
+            resources=spec.resources,
+            env=NO_DEVICES,
+            devices=[share.device for share in placement.shares],
+            python=spec.python if self._inventory.has_python(placement.worker, spec.python) else "",
+            image=spec.image,
+        )
+        devices = [self._inventory.device(placement.worker, share.device) for share in placement.shares]
+        partition = self._partition_of(placement.worker) if placement.shares else None
+        booking_request = BookingRequest(
+            job.id, attempt, placement.worker, placement.shares, devices, spec.resources.duration_s
+        )
+        booking = partition.instant(booking_request) if partition else None
+        views = [
+            DeviceView(device.id, device.name, device.memory_mib, share.tenths, device.simulated)
+            for device, share in zip(devices, placement.shares, strict=True)
+        ]
+        handle = executor.handle_for(request)
+        return Launch(job, placement, executor, request, handle, views, partition, booking_request, booking)
+
+    async def act(self, launch: Launch) -> None:
+        """Book the partition and start the runner. Raises ``PartitionFailed`` or ``StartFailed``."""
+        request, booking, job = launch.request, launch.booking, launch.job
+        partition = launch.partition
+        if partition is not None:
+            if booking is None:
+                booking = await asyncio.wait_for(partition.create(launch.booking_request), self._call_s)
+                kept, by = booking, partition.enforced_by(booking)
+                await self._store.run(
+                    lambda tx: attempts.save_partition(tx, job.id, request.attempt, kept, by)
+                )
+            request = replace(request, env={**request.env, **partition.environment(booking)})
+        await launch.executor.prepare(request)
+        handle = await asyncio.wait_for(launch.executor.start(request), self._call_s)
+        if handle != launch.handle:
+            await self._store.run(lambda tx: attempts.save_handle(tx, job.id, request.attempt, handle))
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything decided about one attempt before anything is done."""
+
+    job: JobRow
+    placement: Placement
+    executor: Executor
+    request: StartRequest
+    handle: Handle
+    devices: list[DeviceView]
+    partition: Partition | None
+    booking_request: BookingRequest
+    booking: Booking | None
+
+    def write(self, tx: Transaction) -> JobRow:
+        """The attempt's row, leases, handle and states, in one transaction."""
+        job_id, attempt = self.job.id, self.request.attempt
+        enforced_by = self.partition.enforced_by(self.booking) if self.partition and self.booking else ""
+        row = attempts.begin_attempt(
+            tx,
+            job_id,
+            executor=self.executor.name,
+            worker=self.placement.worker,
+            claim_hash=token_hash(self.request.claim_token),
+            devices=self.devices,
+            leases=[(share.device, share.tenths) for share in self.placement.shares],
+            enforced_by=enforced_by,
+        )
+        if row.attempt != attempt:
+            raise IllegalTransition("The job has begun another attempt", job_id=job_id)
+        attempts.save_handle(tx, job_id, attempt, self.handle)
+        if self.booking is not None:
+            attempts.save_partition(tx, job_id, attempt, self.booking, enforced_by)
+        moved = jobs.transition(tx, job_id, SCHEDULING, attempt=attempt)
+        if self.partition is not None:
+            moved = jobs.transition(tx, job_id, CREATING_PARTITION, attempt=attempt)
+        return moved.job

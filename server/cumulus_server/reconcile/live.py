@@ -1,0 +1,194 @@
+"""Attempts that have an instance, or are about to: watched, ended early, lost, and put away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from cumulus_jupyter.protocol.errors import CumulusError, DeadlineExceeded
+from cumulus_jupyter.protocol.jobs import FAILED, RUNNING
+
+from ..executors.base import Executor, InstanceStatus, StartFailed
+from ..partitions.base import Partition
+from ..relay.contract import Control
+from ..store import JobRow, Store, Transaction, attempts, jobs
+from . import deadlines, endings
+from .deadlines import Patience, Watch
+from .launch import Launch, Launcher
+from .queue import KeyedQueue
+from .tasks import TaskPool
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, int]
+
+
+class LiveAttempts:
+    """What is known of every live attempt beside its row. Lost with the relay, and made anew."""
+
+    def __init__(
+        self,
+        store: Store,
+        control: Control,
+        executors: Mapping[str, Executor],
+        partition_of: Callable[[str], Partition],
+        launcher: Launcher,
+        queue: KeyedQueue,
+        tasks: TaskPool,
+        patience: Patience,
+    ) -> None:
+        self._store = store
+        self._control = control
+        self._executors = executors
+        self._partition_of = partition_of
+        self._launcher = launcher
+        self._queue = queue
+        self._tasks = tasks
+        self._patience = patience
+        self._launching: dict[str, asyncio.Task[None]] = {}
+        self._watches: dict[str, Watch] = {}
+        self._ends: dict[str, tuple[int, InstanceStatus]] = {}
+        self._start_failures: dict[str, int] = {}
+        #: Attempts whose runner has not told their end, so that it is not waited for.
+        self._forced: set[Key] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being started."""
+        return bool(self._launching)
+
+    def watch(self, job: JobRow, running_s: float | None) -> None:
+        """Remember a live attempt; ``running_s`` is how long its code has run."""
+        now = _now()
+        self._watches[job.id] = Watch(job.attempt, now, None if running_s is None else now - running_s)
+
+    def gone(self, job_id: str, attempt: int, status: InstanceStatus) -> None:
+        """The instance of this attempt has ended, or never began. Others are not looked at."""
+        watch = self._watches.get(job_id)
+        if watch is not None and watch.attempt == attempt:
+            self._ends[job_id] = (attempt, status)
+            self._queue.wake(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """The job has ended and holds nothing."""
+        self._watches.pop(job_id, None)
+        self._ends.pop(job_id, None)
+        self._start_failures.pop(job_id, None)
+
+    def launch(self, launch: Launch) -> None:
+        """Start the instance of an attempt that has been written down."""
+        job = launch.job
+        self._ends.pop(job.id, None)
+        self.watch(job, None)
+        self._launching[job.id] = self._tasks.spawn(f"launch {job.id}", self._launch(launch))
+
+    async def _launch(self, launch: Launch) -> None:
+        job_id, attempt = launch.job.id, launch.request.attempt
+        try:
+            await self._launcher.act(launch)
+        except Exception as error:
+            reason = str(error)
+            if not isinstance(error, CumulusError):
+                log.exception("the job %s could not be started", job_id)
+                reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, StartFailed) and error.permanent:
+                self._start_failures[job_id] = endings.START_TRIES
+            self.gone(job_id, attempt, InstanceStatus(False, message=reason))
+        finally:
+            self._launching.pop(job_id, None)
+            self._queue.wake_after(job_id, 0.0 if job_id in self._ends else launch.executor.claim_timeout_s)
+
+    async def tend(self, job: JobRow) -> float | None:
+        """The next step of a live attempt; the seconds until the one after it."""
+        watch = self._watches.get(job.id)
+        if watch is None or watch.attempt != job.attempt:
+            return None  # begun by another relay on the same store, which looks after it
+        gone = self._ends.pop(job.id, None)
+        if gone is not None and gone[0] == job.attempt:
+            return await self._lost(job, gone[1].message or "it ended without a word")
+        if job.target != "COMPLETED":
+            return await self._end_early(job, watch)
+        if job.status != RUNNING:
+            return await self._await_claim(job, watch)
+        if watch.running_since is None:
+            watch.running_since = _now()
+        duration_s = job.spec.resources.duration_s
+        left_s = deadlines.until_overdue(watch, duration_s, self._patience, _now())
+        if left_s > 0:
+            return left_s
+        error = deadlines.overdue(job.id, duration_s).to_wire()
+        await self._store.run(lambda tx: jobs.set_target(tx, job.id, FAILED, error))
+        return 0.0
+
+    async def _await_claim(self, job: JobRow, watch: Watch) -> float | None:
+        if job.id in self._launching:
+            return None  # its end wakes the job
+        left_s = watch.since + self._executors[job.executor].claim_timeout_s - _now()
+        if left_s > 0:
+            return left_s
+        self._forced.add((job.id, job.attempt))
+        return await self._lost(job, "it did not report in time")
+
+    async def _lost(self, job: JobRow, reason: str) -> float | None:
+        if not job.claimed:
+            self._start_failures[job.id] = self._start_failures.get(job.id, 0) + 1
+        failures = self._start_failures.get(job.id, 0)
+        await self._store.run(endings.of_attempt(job.id, job.attempt, endings.lost(reason, failures)))
+        return 0.0 if job.claimed else min(5.0, 0.1 * 2**failures)
+
+    async def _end_early(self, job: JobRow, watch: Watch) -> float | None:
+        """Cancelled, or overdue: ask, ask again, then end it."""
+        now = _now()
+        if not job.claimed:
+            return await self._kill(job)
+        if watch.cancel_since is None:
+            watch.cancel_since = now
+        if not watch.told:
+            watch.told = self._control.control(job.id, "cancel")
+        left_s = deadlines.until_stop(watch, self._patience, now)
+        if not watch.stopped and left_s > 0:
+            return left_s
+        if not watch.stopped:
+            watch.stopped = True
+            if job.handle is not None:
+                stop = self._executors[job.executor].stop(job.handle, self._patience.grace_s)
+                await asyncio.wait_for(stop, self._patience.call_s)
+        left_s = deadlines.until_destroyed(watch, self._patience, _now())
+        return left_s if left_s > 0 else await self._kill(job)
+
+    async def _kill(self, job: JobRow) -> float | None:
+        """Move the job to its target; what is there of the attempt is destroyed with its release."""
+        self._forced.add((job.id, job.attempt))
+        end = endings.to_target(DeadlineExceeded(job_id=job.id))
+        await self._store.run(endings.of_attempt(job.id, job.attempt, end))
+        return 0.0
+
+    async def release(self, job: JobRow) -> JobRow:
+        """Give back everything the attempt holds outside. Every part may be done twice."""
+        launching = self._launching.get(job.id)
+        if launching is not None:
+            launching.cancel()
+            await asyncio.wait([launching])
+        self._watches.pop(job.id, None)
+        self._ends.pop(job.id, None)
+        executor = self._executors.get(job.executor)
+        if executor is not None and job.handle is not None:
+            reported = job.ended and (job.id, job.attempt) not in self._forced
+            await asyncio.wait_for(executor.destroy(job.handle, ended=reported), self._patience.call_s)
+        if job.devices:
+            partition = self._partition_of(job.worker)
+            release = partition.release(job.worker, job.id, job.attempt, job.partition)
+            await asyncio.wait_for(release, self._patience.call_s)
+
+        def mark(tx: Transaction) -> JobRow:
+            attempts.mark_released(tx, job.id, job.attempt)
+            return jobs.get(tx, job.id)
+
+        released = await self._store.run(mark)
+        self._forced.discard((job.id, job.attempt))
+        return released
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

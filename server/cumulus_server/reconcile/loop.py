@@ -1,0 +1,181 @@
+"""The reconcile loop: looks at one job at a time and takes its next step.
+
+A job is woken when something happened to it. The step depends on nothing but the job's row, the
+scheduler's memory and what is known of its instance, so a loop that was killed at any point and
+built anew goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from cumulus_jupyter.protocol.errors import Unavailable
+from cumulus_jupyter.protocol.jobs import QUEUED
+
+from ..executors.base import Ended, Executor
+from ..lifecycle import IllegalTransition
+from ..partitions.base import Partition
+from ..partitions.none import NoPartition
+from ..relay.contract import Control
+from ..scheduling.asks import ask_of
+from ..scheduling.model import Placement
+from ..scheduling.scheduler import Scheduler
+from ..store import JobRow, Store, jobs
+from ..store.clock import now_ms
+from ..workers.inventory import Inventory
+from . import endings
+from .deadlines import Patience
+from .launch import Address, Launcher
+from .live import LiveAttempts
+from .positions import Announcer
+from .queue import KeyedQueue
+from .recovery import recover, remove_strays
+from .tasks import TaskPool
+
+
+class Reconciler:
+    """Moves jobs on. Built, started and stopped by the composition root; woken by the relay."""
+
+    def __init__(
+        self,
+        store: Store,
+        control: Control,
+        scheduler: Scheduler,
+        inventory: Inventory,
+        executors: Sequence[Executor],
+        address: Callable[[], Address],
+        *,
+        partitions: Mapping[str, Partition] | None = None,
+        patience: Patience | None = None,
+        clock_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        """``partitions`` are by executor name; an executor without one has ``NoPartition``.
+
+        ``address`` is asked at every start of a runner, so not before ``start`` was called.
+        """
+        self.store = store
+        self.scheduler = scheduler
+        self.inventory = inventory
+        self.executors = {executor.name: executor for executor in executors}
+        self.patience = patience or Patience()
+        self.clock_ms = clock_ms
+        self._partitions = dict(partitions or {})
+        self._none = NoPartition()
+        self._queue = KeyedQueue(self._step)
+        self._tasks = TaskPool()
+        self._announcer = Announcer(store, scheduler, self.patience.announce_s)
+        self._placed: dict[str, Placement] = {}
+        self._launcher = Launcher(store, inventory, self.partition_of, address, self.patience.call_s)
+        self.live = LiveAttempts(
+            store, control, self.executors, self.partition_of, self._launcher, self._queue, self._tasks,
+            self.patience,
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        """Open the executors, take over what an earlier relay has left, and begin."""
+        for executor in self.executors.values():
+            opening = executor.open(self._instance_ended, self._workers_changed)
+            await asyncio.wait_for(opening, self.patience.call_s)
+        await self.inventory.refresh()
+        await recover(self)
+        self._queue.open()
+        self._tasks.repeat("sweep", self.sweep, self.patience.sweep_s)
+        self._tasks.repeat("positions", self._announcer.announce, self.patience.announce_s)
+
+    async def stop(self) -> None:
+        """Stop looking. Running jobs go on, and are adopted by the next relay."""
+        await self._queue.close()
+        await self._tasks.close()
+        for executor in self.executors.values():
+            await asyncio.wait_for(executor.close(), self.patience.call_s)
+
+    def wake(self, job_id: str) -> None:
+        """Look at this job now."""
+        self._queue.wake(job_id)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is being taken or due now."""
+        return self._queue.busy or self.live.busy
+
+    def partition_of(self, worker: str) -> Partition:
+        """What holds shares on this worker."""
+        executor = self.inventory.executor_of(worker)
+        return self._none if executor is None else self._partitions.get(executor.name, self._none)
+
+    async def sweep(self) -> None:
+        """Look for changed workers, and for instances that nobody wants or that are gone."""
+        await self._refresh()
+        await remove_strays(self)
+
+    def _instance_ended(self, ended: Ended) -> None:
+        self.live.gone(ended.job_id, ended.attempt, ended.status)
+
+    def _workers_changed(self) -> None:
+        self._tasks.spawn("refresh", self._refresh())
+
+    async def _refresh(self) -> None:
+        await self.inventory.refresh()
+        self._plan()
+
+    async def _step(self, job_id: str) -> float | None:
+        job = await self.store.run(lambda tx: jobs.find(tx, job_id))
+        if job is not None and not job.released and (job.ended or job.status == QUEUED):
+            job = await self.live.release(job)
+            self._give_back(job_id)
+        if job is None or job.ended:
+            self._leave_line(job_id)
+            self.live.forget(job_id)
+            return None
+        if job.status == QUEUED:
+            return await self._queued(job)
+        return await self.live.tend(job)
+
+    async def _queued(self, job: JobRow) -> float | None:
+        if job.target != "COMPLETED":
+            self._leave_line(job.id)
+            await self.store.run(endings.of_queued(job.id, endings.to_target(Unavailable())))
+            return None
+        if job.id not in self._placed and job.id not in self.scheduler.line:
+            self.scheduler.line.add(ask_of(job.spec, job.id, job.created_ms))
+            self._announcer.joined(job.id)
+            self._plan(but=job.id)
+        placement = self._placed.pop(job.id, None)
+        if placement is not None:
+            await self._begin(job, placement)
+        elif not job.spec.wait:
+            self._leave_line(job.id)
+            no_room = endings.to_target(self.inventory.no_room(job.spec))
+            await self.store.run(endings.of_queued(job.id, no_room))
+        return None
+
+    async def _begin(self, job: JobRow, placement: Placement) -> None:
+        try:
+            launch = await self._launcher.begin(job, placement)
+        except IllegalTransition:
+            self._give_back(job.id)
+            self._queue.wake(job.id)  # it was cancelled meanwhile: look again
+            return
+        except BaseException:
+            self._give_back(job.id)
+            raise
+        self.live.launch(launch)
+
+    def _plan(self, but: str = "") -> None:
+        """Place whoever can start now, and wake them; ``but`` is awake."""
+        for placement in self.scheduler.plan(self.clock_ms()):
+            self._announcer.left(placement.job_id)
+            self._placed[placement.job_id] = placement
+            if placement.job_id != but:
+                self._queue.wake(placement.job_id)
+
+    def _leave_line(self, job_id: str) -> None:
+        self.scheduler.line.remove(job_id)
+        self._announcer.left(job_id)
+        if self._placed.pop(job_id, None) is not None:
+            self._give_back(job_id)
+
+    def _give_back(self, job_id: str) -> None:
+        if self.scheduler.capacity.give_back(job_id):
+            self._plan()
