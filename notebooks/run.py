@@ -6,6 +6,7 @@ Ends with ``NAME: N cells, M failed``; the exit status is 1 where a cell failed 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,9 @@ def show(kind: str, content: dict[str, Any]) -> None:
         print("\n".join(content["traceback"]), flush=True)
 
 
-def run(path: Path, timeout_s: int) -> int:
-    """Execute the notebook at ``path``; the number of cells that failed."""
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+def run(path: Path, timeout_s: int, save: bool) -> int:
+    """Execute the notebook at ``path``; the number of cells that failed. ``save`` keeps the outputs."""
+    notebook = nbformat.read(path, as_version=4)
     manager = KernelManager(kernel_name="python3")
     # This interpreter, whatever a kernel specification of the user's says.
     assert manager.kernel_spec is not None
@@ -57,6 +58,8 @@ def run(path: Path, timeout_s: int) -> int:
             outcomes = [run_cell(client, index) for index in range(len(notebook.cells))]
     finally:
         manager.shutdown_kernel(now=True)
+    if save:
+        store(notebook, path)
     ran = [outcome for outcome in outcomes if outcome is not None]
     print(f"\n{path.stem}: {len(ran)} cells, {ran.count(False)} failed")
     return ran.count(False)
@@ -78,13 +81,24 @@ def run_cell(client: Printer, index: int) -> bool | None:
     return True
 
 
+def store(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Write the notebook with its outputs, without what differs on every run."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata.pop("language_info", None)
+    nbformat.write(notebook, path)
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--timeout", type=int, default=600, help="seconds that one cell may take")
+    parser.add_argument("--save", action="store_true", help="keep the outputs in the notebook, plain and stable")
     options = parser.parse_args()
-    return 1 if run(options.notebook, options.timeout) else 0
+    if options.save:
+        os.environ["CUMULUS_VIEW"] = "plain"
+    return 1 if run(options.notebook, options.timeout, options.save) else 0
 
 
 if __name__ == "__main__":
