@@ -1,0 +1,327 @@
+"""Graph to objects. A graph from the wire is hostile until it has been read.
+
+Nodes are walked depth first without recursion. An object is made as soon as what its making needs
+is there, and filled after everything else it refers to, so that cycles close and a set finds its
+members complete. Whatever is wrong with a graph raises ``InvalidArgument``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from importlib import import_module
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from ..protocol.errors import CumulusError, InvalidArgument
+from . import buffers
+from .atoms import read_atom
+from .containers import KINDS, Kind
+from .encoder import GRAPH_VERSION
+from .model import Decoded
+from .sequences import references, unpack
+from .trust import Trust, Unresolved
+
+#: Tag -> module here that reads such nodes; loaded when one is met.
+_HOMES = {
+    "ndarray": ".arrays", "ndobject": ".arrays", "masked": ".arrays", "dtype": ".arrays",
+    "arrow": ".frames", "image": ".images", "picture": ".picture",
+    "tensor": ".tensors", "parameter": ".tensors",
+    "def": ".definitions", "pickle": ".pickled", "remote": ".remote_value",
+    "module": ".objects", "name": ".objects", "attr": ".objects", "method": ".objects", "enum": ".objects",
+    "inst": ".instances", "exc": ".instances", "nt": ".instances", "partial": ".objects",
+    "pattern": ".objects",
+}  # fmt: skip
+_NEW, _ENTERED, _MADE, _DONE, _FAILED = range(5)
+
+
+class Decoder:
+    """One graph being read. Kinds call ``value``, ``run``, ``blob``, ``factory`` and ``trust``."""
+
+    def __init__(
+        self,
+        graph: Mapping[str, Any],
+        blobs: Mapping[str, Any],
+        trust: Trust,
+        namespace: Optional[Dict[str, Any]] = None,
+        fetch_remote: Optional[Callable[[str, str], object]] = None,
+        originals: Optional[Mapping[int, object]] = None,
+    ) -> None:
+        self.trust = trust
+        self.namespace = {"__name__": "__main__"} if namespace is None else namespace
+        self.fetch_remote = fetch_remote
+        self.blobs = blobs
+        self.objects: Dict[int, Any] = {}
+        #: Number of a node that could not be rebuilt here -> why.
+        self.failed: Dict[int, str] = {}
+        self._originals = originals or {}
+        self._nodes, self.roots = _read_graph(graph)
+        self.base: int = graph.get("base", 0)
+        self._state: Dict[int, int] = {}
+        self._late: List[Tuple[int, List[int]]] = []
+        if originals is not None:
+            self._read_base(graph.get("base", 0))
+
+    def _read_base(self, base: Any) -> None:
+        for number in range(base if type(base) is int and 0 <= base <= 1 << 32 else 0):
+            if number in self._nodes:
+                continue
+            if number in self._originals:
+                self.objects[number] = self._originals[number]
+                self._state[number] = _DONE
+
+    # What kinds call.
+
+    def value(self, slot: Any) -> Any:
+        """The object a slot stands for."""
+        if type(slot) is list:
+            return self.objects[slot[0]] if len(slot) == 1 else read_atom(slot)
+        if type(slot) is dict:
+            raise InvalidArgument("The value graph holds a mapping where a value should be.")
+        return slot
+
+    def run(self, run: Any) -> List[Any]:
+        """The objects of a run of slots."""
+        if type(run) is dict:
+            return unpack(run, self.blob(run.get("b")))
+        if type(run) is not list:
+            raise InvalidArgument("The value graph holds a broken run of values.")
+        value = self.value
+        return [value(slot) if type(slot) in (list, dict) else slot for slot in run]
+
+    def blob(self, name: Any) -> memoryview:
+        """The bytes of a blob, to be read only."""
+        return buffers.flat(self._blob(name))
+
+    def private_blob(self, name: Any) -> memoryview:
+        """The bytes of a blob, to be written: a copy-on-write mapping of a file, else a copy."""
+        return buffers.private(self._blob(name))
+
+    def _blob(self, name: Any) -> Any:
+        try:
+            return self.blobs[name]
+        except (KeyError, TypeError):
+            raise InvalidArgument(f"The value graph names a blob that is not there: {name!r}") from None
+
+    def node(self, slot: Any) -> Optional[Mapping[str, Any]]:
+        """The node that a slot refers to, if it refers to one that this graph brings."""
+        if type(slot) is list and len(slot) == 1 and type(slot[0]) is int:
+            return self._nodes.get(slot[0])
+        return None
+
+    def factory(self, slot: Any) -> Any:
+        """A callable that a container will call by itself."""
+        value = self.value(slot)
+        if value is not None and not self.trust.may_be_called(value, self._own(slot)):
+            raise Unresolved("it holds a factory that the worker chose")
+        return value
+
+    def _own(self, slot: Any) -> bool:
+        """Whether a slot refers to the user's own: an original, or a definition of this cell."""
+        if not (type(slot) is list and len(slot) == 1):
+            return False
+        node = self._nodes.get(slot[0])
+        return node is None or node.get("t") == "def"
+
+    # The walk.
+
+    def read(self) -> Dict[str, Any]:
+        """All roots that could be rebuilt, by name."""
+        for slot in self.roots.values():
+            for number in references([slot]):
+                self._walk(number)
+        for number, soft in self._late:
+            self._fill(number, soft)
+        lost = self._lost() if self.failed else {}
+        values = {}
+        for name, slot in self.roots.items():
+            if not any(number in lost for number in references([slot])):
+                values[name] = self.value(slot)
+        return values
+
+    def left_out(self) -> Dict[str, str]:
+        """Root name -> why it could not be rebuilt."""
+        lost = self._lost() if self.failed else {}
+        return {
+            name: lost[number]
+            for name, slot in self.roots.items()
+            for number in references([slot])
+            if number in lost
+        }
+
+    def _lost(self) -> Dict[int, str]:
+        """Nodes that reach a failed one, with the reason."""
+        parents: Dict[int, List[int]] = {}
+        for number, node in self._nodes.items():
+            hard, soft = self._parts(number, node)
+            for child in itertools.chain(hard, soft):
+                parents.setdefault(child, []).append(number)
+        lost = dict(self.failed)
+        queue = list(lost)
+        for number in queue:
+            for parent in parents.get(number, ()):
+                if parent not in lost and self._state.get(parent) != _NEW:
+                    lost[parent] = lost[number]
+                    queue.append(parent)
+        return lost
+
+    def _parts(self, number: int, node: Mapping[str, Any]) -> Tuple[List[int], List[int]]:
+        try:
+            kind = _kind(node)
+            hard = [n for run in kind.hard(self, node) for n in references(run)]
+            soft = [n for run in kind.soft(self, node) for n in references(run)]
+        except CumulusError:
+            raise
+        except Exception as error:
+            raise _broken(number, error) from error
+        for child in itertools.chain(hard, soft):
+            if type(child) is not int or not (child in self._nodes or child in self.objects):
+                if type(child) is int and self._is_origin(child):
+                    self.failed[child] = "it refers to an object of an earlier kernel"
+                    self._state[child] = _FAILED
+                    continue
+                raise InvalidArgument(f"The value graph refers to a node that is not there: {child!r}")
+        return hard, soft
+
+    def _is_origin(self, number: int) -> bool:
+        return 0 <= number < self.base
+
+    def _walk(self, start: int) -> None:
+        state = self._state
+        if start not in self._nodes and start not in self.objects:
+            if not self._is_origin(start):
+                raise InvalidArgument(f"The value graph refers to a node that is not there: {start!r}")
+            self.failed[start] = "it refers to an object of an earlier kernel"
+            state[start] = _FAILED
+        if state.get(start, _NEW) != _NEW:
+            return
+        stack = [self._enter(start)]
+        while stack:
+            frame = stack[-1]
+            number, hard, soft, position = frame
+            if position == len(hard) and state[number] == _ENTERED:
+                self._make(number, hard)
+            if position >= len(hard) and state[number] != _MADE or position == len(hard) + len(soft):
+                stack.pop()
+                if state[number] == _MADE:
+                    self._fill_or_wait(number, soft)
+                continue
+            frame[3] = position + 1
+            child = hard[position] if position < len(hard) else soft[position - len(hard)]
+            if state.get(child, _NEW) == _NEW:
+                stack.append(self._enter(child))
+
+    def _enter(self, number: int) -> List[Any]:
+        self._state[number] = _ENTERED
+        hard, soft = self._parts(number, self._nodes[number])
+        return [number, hard, soft, 0]
+
+    def _make(self, number: int, hard: List[int]) -> None:
+        node = self._nodes[number]
+        for child in hard:
+            if self._state[child] == _FAILED:
+                return self._fail(number, self.failed[child])
+            if self._state[child] == _ENTERED:
+                raise InvalidArgument(f"The value graph has a cycle of immutable nodes at {number}.")
+        kind = _kind(node)
+        try:
+            old = self._originals.get(number)
+            if old is not None and kind.renew(self, node, old):
+                self.objects[number] = old
+            else:
+                self.objects[number] = kind.make(self, node)
+        except Unresolved as error:
+            return self._fail(number, str(error))
+        except CumulusError:
+            raise
+        except Exception as error:
+            raise _broken(number, error) from error
+        self._state[number] = _MADE
+
+    def _fill_or_wait(self, number: int, soft: List[int]) -> None:
+        if any(self._state[child] == _ENTERED for child in soft):
+            self._late.append((number, soft))
+        else:
+            self._fill(number, soft)
+
+    def _fill(self, number: int, soft: List[int]) -> None:
+        for child in soft:
+            if self._state[child] == _FAILED:
+                return self._fail(number, self.failed[child])
+        try:
+            node = self._nodes[number]
+            _kind(node).fill(self, node, self.objects[number])
+        except Unresolved as error:
+            return self._fail(number, str(error))
+        except CumulusError:
+            raise
+        except Exception as error:
+            raise _broken(number, error) from error
+        self._state[number] = _DONE
+
+    def _fail(self, number: int, reason: str) -> None:
+        if not self.trust.tolerant:
+            raise InvalidArgument(f"A value cannot be rebuilt here: {reason}")
+        self.failed[number] = reason
+        self._state[number] = _FAILED
+
+
+def _kind(node: Mapping[str, Any]) -> Kind:
+    tag = node["t"]
+    kind = KINDS.get(tag)
+    if kind is None:
+        home = _HOMES.get(tag)
+        if home is None:
+            raise InvalidArgument(f"The value graph holds a node of an unknown kind: {tag!r}")
+        try:
+            KINDS.update(import_module(home, __package__).KINDS)
+        except ImportError as error:
+            raise InvalidArgument(
+                f"A value needs the package {error.name!r}, which is not installed here.",
+                next=f"Install it, or ask for it in the job with -r {error.name}.",
+            ) from error
+        kind = KINDS[tag]
+    return kind
+
+
+def _broken(number: int, error: Exception) -> InvalidArgument:
+    return InvalidArgument(f"The value graph is broken at node {number}: {type(error).__name__}: {error}")
+
+
+def _read_graph(graph: Any) -> Tuple[Dict[int, Mapping[str, Any]], Mapping[str, Any]]:
+    """The nodes by number, and the roots; checks the outer form."""
+    if not isinstance(graph, Mapping) or graph.get("version") != GRAPH_VERSION:
+        raise InvalidArgument("The value graph is of a version that this side does not know.")
+    nodes, roots, base = graph.get("nodes"), graph.get("roots"), graph.get("base", 0)
+    changed = graph.get("changed", [])
+    if not isinstance(nodes, list) or not isinstance(roots, Mapping) or type(base) is not int:
+        raise InvalidArgument("The value graph lacks its nodes or its roots.")
+    try:
+        numbered = {number: node for number, node in changed}
+    except (TypeError, ValueError):
+        raise InvalidArgument("The value graph's changed nodes are broken.") from None
+    numbered.update((base + n, node) for n, node in enumerate(nodes) if node is not None)
+    for number, node in numbered.items():
+        if type(number) is not int or not isinstance(node, Mapping) or type(node.get("t")) is not str:
+            raise InvalidArgument(f"The value graph is broken at node {number!r}: it has no kind.")
+    return numbered, roots
+
+
+def decode(
+    graph: Mapping[str, Any],
+    blobs: Mapping[str, Any],
+    *,
+    allow_pickle: bool,
+    fetch_remote: Optional[Callable[[str, str], object]] = None,
+    namespace: Optional[Dict[str, Any]] = None,
+    trust: Optional[Trust] = None,
+) -> Decoded:
+    """Rebuilds the objects of a graph.
+
+    The default trust is the job's in the client that submitted it: definitions are run in
+    ``namespace`` and modules imported by name. A client that decodes what a worker wrote gives
+    ``Trust.of_worker(...)``. Pickles are loaded only with ``allow_pickle``. Raises
+    ``InvalidArgument``.
+    """
+    trust = trust or Trust.of_client(allow_pickle)
+    decoder = Decoder(graph, blobs, trust, namespace, fetch_remote)
+    values = decoder.read()
+    return Decoded(values, decoder.objects, graph, blobs, getattr(decoder, "digests", {}))

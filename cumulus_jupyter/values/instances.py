@@ -1,0 +1,194 @@
+"""Instances: of the notebook's own classes, and of importable classes where rebuilding is safe.
+
+Nothing here calls a constructor. A class is safe to rebuild from its state alone if it is a
+dataclass, a named tuple, an exception, or a model of a library listed in ``_MODELS``, whose state is
+data; all other importable classes are left to the pickle fallback.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+
+from .containers import Kind
+
+if TYPE_CHECKING:
+    from .decoder import Decoder
+    from .encoder import Encoder
+
+Node = Dict[str, Any]
+#: Base classes, by module, whose subclasses hold nothing but data in ``__dict__``.
+_MODELS = (("sklearn.base", "BaseEstimator"), ("torch.nn.modules.module", "Module"))
+_HOOKS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__")
+
+
+def encode_instance(encoder: Encoder, obj: Any) -> Optional[Node]:
+    """The node of an instance, or ``None`` where its class is not one of the safe kinds."""
+    cls = type(obj)
+    if isinstance(obj, BaseException):
+        return _exception(encoder, obj)
+    if isinstance(obj, tuple):
+        if isinstance(getattr(cls, "_fields", None), tuple) and not _overrides(cls, _HOOKS[:2]):
+            return {"t": "nt", "c": encoder.slot(cls), "v": encoder.run(list(obj))}
+        return None
+    if not _is_rebuildable(cls):
+        return None
+    if _own_state(cls):
+        return {"t": "inst", "c": encoder.slot(cls), "state": encoder.slot(obj.__getstate__())}
+    attributes = getattr(obj, "__dict__", {})
+    slots = _slot_values(obj)
+    names, values = [*attributes, *slots], [*attributes.values(), *slots.values()]
+    return {"t": "inst", "c": encoder.slot(cls), "k": encoder.run(names), "v": encoder.run(values)}
+
+
+def _is_rebuildable(cls: type) -> bool:
+    """Whether ``object.__new__`` and the state make an instance, and doing so is safe."""
+    if cls.__new__ is not object.__new__ and not _is_typing_new(cls):
+        return False
+    if _overrides(cls, _HOOKS):
+        return False
+    if cls.__module__ == "__main__" or hasattr(cls, "__dataclass_fields__"):
+        return True
+    return _is_model(cls)
+
+
+def _is_typing_new(cls: type) -> bool:
+    return cls.__new__.__module__ == "typing" if hasattr(cls.__new__, "__module__") else False
+
+
+def _is_model(cls: type) -> bool:
+    for module, name in _MODELS:
+        base = getattr(sys.modules.get(module), name, None)
+        if isinstance(base, type) and issubclass(cls, base):
+            return True
+    return False
+
+
+def _overrides(cls: type, names: Any) -> bool:
+    return any(name in vars(base) for base in cls.__mro__ if base not in (object, tuple) for name in names)
+
+
+def _own_state(cls: type) -> bool:
+    """Whether the notebook's class says itself what its state is."""
+    bases = [base for base in cls.__mro__ if base.__module__ == "__main__"]
+    return any("__getstate__" in vars(b) for b in bases) and any("__setstate__" in vars(b) for b in bases)
+
+
+def _slot_values(obj: Any) -> Dict[str, Any]:
+    values = {}
+    for base in type(obj).__mro__:
+        names = vars(base).get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            if name in ("__dict__", "__weakref__"):
+                continue
+            if name.startswith("__") and not name.endswith("__"):
+                name = f"_{base.__name__.lstrip('_')}{name}"
+            try:
+                values[name] = object.__getattribute__(obj, name)
+            except AttributeError:
+                continue
+    return values
+
+
+def _exception(encoder: Encoder, obj: BaseException) -> Node:
+    parts = [obj.args, dict(vars(obj)), obj.__cause__, obj.__suppress_context__]
+    return {"t": "exc", "c": encoder.slot(type(obj)), "v": encoder.run(parts)}
+
+
+def _class(reader: Decoder, slot: Any) -> type:
+    cls = reader.value(slot)
+    if not isinstance(cls, type):
+        raise ValueError("an instance whose class is no class")
+    return cls
+
+
+class _Instance(Kind):
+    def hard(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
+        return [[node["c"]]]
+
+    def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
+        return [[node["state"]]] if "state" in node else [node["k"], node["v"]]
+
+    def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
+        cls = _class(reader, node["c"])
+        if not _is_rebuildable(cls):
+            raise ValueError(f"{cls.__qualname__} is not rebuilt from its state")
+        return object.__new__(cls)
+
+    def fill(self, reader: Decoder, node: Mapping[str, Any], obj: Any) -> None:
+        if "state" in node:
+            obj.__setstate__(reader.value(node["state"]))
+            return
+        names, values = reader.run(node["k"]), reader.run(node["v"])
+        if len(names) != len(values) or not all(isinstance(name, str) for name in names):
+            raise ValueError("an instance whose attributes have no names")
+        attributes = getattr(obj, "__dict__", None)
+        slots = _slot_names(type(obj))
+        if attributes is not None:
+            attributes.clear()
+        for name, value in zip(names, values):
+            if name in slots:
+                object.__setattr__(obj, name, value)
+            elif attributes is not None:
+                attributes[name] = value
+            else:
+                raise ValueError(f"{type(obj).__qualname__} has no place for {name!r}")
+
+    def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+        return type(old) is reader.value(node["c"])
+
+
+def _slot_names(cls: type) -> set[str]:
+    member = type(_Member.x)  # type: ignore[attr-defined]
+    return {name for base in cls.__mro__ for name, value in vars(base).items() if type(value) is member}
+
+
+class _Member:
+    __slots__ = ("x",)
+
+
+class _Exception(Kind):
+    def hard(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
+        return [[node["c"]], node["v"][:1]]
+
+    def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
+        return [node["v"][1:]]
+
+    def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
+        cls = _class(reader, node["c"])
+        args = reader.value(node["v"][0])
+        if not issubclass(cls, BaseException) or type(args) is not tuple:
+            raise ValueError("an exception whose class is none")
+        # BaseException.__new__ of the nearest built-in base: no code of the class runs.
+        builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+        error = builtin.__new__(cls, *args)
+        if cls.__init__ in (BaseException.__init__, builtin.__init__):
+            error.__init__(*args)
+        error.args = args
+        return error
+
+    def fill(self, reader: Decoder, node: Mapping[str, Any], obj: Any) -> None:
+        _, attributes, cause, suppress = reader.run(node["v"])
+        obj.__dict__.clear()
+        obj.__dict__.update(attributes)
+        obj.__cause__ = cause
+        obj.__suppress_context__ = bool(suppress)
+
+    def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+        return type(old) is reader.value(node["c"]) and old.args == reader.value(node["v"][0])
+
+
+class _NamedTuple(Kind):
+    def hard(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
+        return [[node["c"]], node["v"]]
+
+    def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
+        cls = _class(reader, node["c"])
+        fields = getattr(cls, "_fields", None)
+        items = reader.run(node["v"])
+        if not issubclass(cls, tuple) or not isinstance(fields, tuple) or len(fields) != len(items):
+            raise ValueError("a named tuple whose class is none")
+        return tuple.__new__(cls, items)
+
+
+KINDS: Dict[str, Kind] = {"inst": _Instance(), "exc": _Exception(), "nt": _NamedTuple()}
