@@ -1,0 +1,37 @@
+"""HTTP to submissions and runs, one file a resource; ``routes`` lists every one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulus_jupyter.protocol import API_PATH
+
+from . import events, jobs, runner, workers
+
+_JOB = r"/jobs/(?P<job_id>[^/]+)"
+
+#: Path below the API's root, as a pattern, and who serves it.
+ROUTES: list[tuple[str, type[Any]]] = [
+    (r"/jobs", jobs.JobsHandler),
+    (_JOB, jobs.JobHandler),
+    (_JOB + r"/events", events.JobEventsHandler),
+    (_JOB + r"/logs", events.JobLogsHandler),
+    (_JOB + r"/result", jobs.JobResultHandler),
+    (_JOB + r"/values/(?P<name>[^/]+)", jobs.JobValueHandler),
+    (r"/workers", workers.WorkersHandler),
+    (r"/workers/local/simulated-devices", workers.SimulatedDevicesHandler),
+    (r"/health", workers.HealthHandler),
+    (r"/stats", workers.StatsHandler),
+    (r"/openapi.json", workers.OpenApiHandler),
+    (r"/runner/claim", runner.ClaimHandler),
+    (r"/runner/events", runner.BatchHandler),
+    (r"/runner/bundle", runner.BundleHandler),
+    (r"/runner/control", runner.ControlHandler),
+    (r"/runner/values/(?P<name>[^/]+)", runner.PutValueHandler),
+    (r"/runner/values/(?P<job_id>[^/]+)/(?P<name>[^/]+)", runner.GetValueHandler),
+]
+
+
+def routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    """The routes as an extension adds them, below the server's base URL."""
+    return [(rf"/{API_PATH}{path}", handler, {"relay": relay}) for path, handler in ROUTES]

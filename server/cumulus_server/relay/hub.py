@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from ..store import Store, StoredEvent, events
 
@@ -59,7 +60,9 @@ class Follower:
     def __init__(self, hub: Hub, job_id: str, after: int) -> None:
         self._hub = hub
         self._job_id = job_id
-        self._changed = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
+        #: True once nobody reads this any more, or the relay is stopping.
+        self.closed = False
         #: Number of the last event given out.
         self.cursor = after
 
@@ -71,34 +74,39 @@ class Follower:
 
     def close(self) -> None:
         """Stop following; a pending wait ends. Idempotent."""
+        self.closed = True
         self._hub._leave(self._job_id, self)
-        self._changed.set()
+        self.notify()
 
     def notify(self) -> None:
         """Something may be new."""
-        self._changed.set()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    async def next(self, number: int, timeout_s: float | None) -> list[StoredEvent]:
-        """The events behind the cursor, as soon as there are any; empty after ``timeout_s``.
+    async def next(self, number: int, timeout_s: float) -> list[StoredEvent]:
+        """The events behind the cursor, as soon as there are any; empty after ``timeout_s`` or a close.
 
         ``number`` is the job's own in the store.
         """
-        while True:
-            self._changed.clear()
-            channel = self._hub._channels.get(self._job_id)
-            batch = channel.since(self.cursor) if channel else None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while not self.closed:
+            self._waiter = loop.create_future()
+            batch = self._hub.recent(self._job_id, self.cursor)
             if batch is None:
-                cursor = self.cursor
-                batch = await self._hub.store.run(lambda tx: events.after(tx, number, cursor, PAGE))
+                read = partial(events.after, number=number, seq=self.cursor, limit=PAGE)
+                batch = await self._hub.store.run(read)
             if batch:
                 self.cursor = batch[-1].seq
                 return batch
-            if channel is None:
-                return []
+            timer = loop.call_at(deadline, self.notify)
             try:
-                await asyncio.wait_for(self._changed.wait(), timeout_s)
-            except TimeoutError:
-                return []
+                await self._waiter
+            finally:
+                timer.cancel()
+            if loop.time() >= deadline:
+                break
+        return []
 
 
 class ControlStream:
@@ -152,6 +160,11 @@ class Hub:
         follower = Follower(self, job_id, after)
         channel.followers.add(follower)
         return follower
+
+    def recent(self, job_id: str, after: int) -> list[StoredEvent] | None:
+        """What a followed job has behind ``after``; ``None`` where only the store can tell."""
+        channel = self._channels.get(job_id)
+        return None if channel is None else channel.since(after)
 
     def _leave(self, job_id: str, follower: Follower) -> None:
         channel = self._channels.get(job_id)

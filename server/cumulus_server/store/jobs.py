@@ -148,3 +148,9 @@ def set_target(tx: Transaction, job_id: str, target: str, error: dict[str, Any] 
     text = None if error is None else _encode({**error, "job_id": job_id}).decode()
     row = tx.execute(sql.set_target, {"id": job_id, "target": target, "error": text}).fetchone()
     return get(tx, job_id) if row is None else job_row(row)
+
+
+def find_idempotent(tx: Transaction, owner: str, key: str) -> tuple[JobRow, str] | None:
+    """The job that was submitted with this key, and the hash of that submission."""
+    row = tx.execute(sql.find_idempotent, (owner, key)).fetchone()
+    return None if row is None else (job_row(row), str(row["request_hash"]))

@@ -42,6 +42,15 @@ CREATE TABLE events (
     body   BLOB NOT NULL                                 -- the event's JSON as it goes to followers
 );
 
+-- Which attempt a runner's session key belongs to; older attempts stay, to be told that they are over.
+CREATE TABLE sessions (
+    session_hash  TEXT PRIMARY KEY,
+    job_id        TEXT NOT NULL,
+    attempt       INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX sessions_job ON sessions (job_id);
+
 CREATE TABLE stored_values (
     job_id  TEXT NOT NULL,
     name    TEXT NOT NULL,

@@ -1,0 +1,155 @@
+"""The relay's settings: traitlets at the edge, a YAML file over them, one frozen value inward.
+
+``c.Cumulus.NAME`` in ``jupyter_cumulus_config.py`` (or ``--Cumulus.NAME=`` on the command line), then the
+file named by ``Cumulus.config_file``, or ``cumulus.yaml`` in the state folder. Secrets come from the
+environment only: ``CUMULUS_TOKEN``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+import yaml
+from jupyter_core.paths import jupyter_data_dir
+from traitlets import Bool, Float, Int, List, Unicode
+from traitlets.config import Configurable
+
+from cumulus_jupyter.protocol.errors import InvalidArgument
+
+
+@dataclass(frozen=True)
+class RelayConfig:
+    """Every setting of the relay, checked."""
+
+    #: Folder of the database, the bundles and the values.
+    state_dir: Path
+    #: Largest bundle, in bytes, packed and unpacked.
+    bundle_limit_bytes: int = 512 << 20
+    #: Most that one job may store as values, in bytes.
+    values_limit_bytes: int = 8 << 30
+    #: Seconds that an ended job, its logs and its values are kept.
+    history_s: int = 24 * 3600
+    #: Seconds between signs of life on a quiet stream.
+    heartbeat_s: float = 15.0
+    #: Seconds without jobs or requests after which a headless relay stops; 0 for never.
+    idle_shutdown_s: float = 0.0
+    #: Jobs that run at once as local processes; 0 for the executor's own choice.
+    process_slots: int = 0
+    #: Runners kept ready for the next job.
+    process_warm: int = 2
+    #: Interpreters that jobs can have besides the relay's own.
+    process_pythons: tuple[str, ...] = ()
+    #: Seconds between KeyboardInterrupt and the end of a cancelled job.
+    grace_s: float = 5.0
+    #: Simulated GPUs of the local worker, where it has no real one.
+    simulated_gpus: int = 0
+    #: Whether ``PUT /workers/local/simulated-devices`` may declare some at run time.
+    allow_simulated_devices: bool = True
+
+
+class Cumulus(Configurable):
+    """The relay's settings as traitlets. ``settings`` turns them into a ``RelayConfig``."""
+
+    config_file = Unicode(
+        "", help="YAML file with these settings; empty: cumulus.yaml in the state folder."
+    ).tag(config=True)
+    state_dir = Unicode(
+        "",
+        help="Folder of the relay's database, bundles and values; empty: cumulus in Jupyter's data folder.",
+    ).tag(config=True)
+    bundle_limit_bytes = Int(RelayConfig.bundle_limit_bytes, min=1, help="Largest bundle, in bytes.").tag(
+        config=True
+    )
+    values_limit_bytes = Int(
+        RelayConfig.values_limit_bytes, min=1, help="Most that one job may store as values, in bytes."
+    ).tag(config=True)
+    history_s = Int(
+        RelayConfig.history_s, min=0, help="Seconds that an ended job, its logs and values are kept."
+    ).tag(config=True)
+    heartbeat_s = Float(
+        RelayConfig.heartbeat_s, min=0.05, help="Seconds between signs of life on a quiet event stream."
+    ).tag(config=True)
+    idle_shutdown_s = Float(
+        0.0, min=0, help="Seconds without jobs or requests after which a headless relay stops; 0 for never."
+    ).tag(config=True)
+    process_slots = Int(0, min=0, help="Jobs that run at once as local processes; 0 for four per core.").tag(
+        config=True
+    )
+    process_warm = Int(RelayConfig.process_warm, min=0, help="Runners kept ready for the next job.").tag(
+        config=True
+    )
+    process_pythons = List(
+        Unicode(), help="Python interpreters that jobs can have besides the relay's own; paths."
+    ).tag(config=True)
+    grace_s = Float(
+        RelayConfig.grace_s, min=0, help="Seconds between KeyboardInterrupt and the end of a cancelled job."
+    ).tag(config=True)
+    simulated_gpus = Int(
+        0, min=0, max=64, help="Simulated GPUs of the local worker, where it has no real one."
+    ).tag(config=True)
+    allow_simulated_devices = Bool(
+        True, help="Whether notebooks may declare simulated GPUs at run time."
+    ).tag(config=True)
+
+    def settings(self) -> RelayConfig:
+        """All settings from all places. Raises ``InvalidArgument`` naming what is wrong, and where."""
+        unknown = set(self.config.get("Cumulus", {})) - set(self.trait_names(config=True))
+        if unknown:
+            raise _unknown(sorted(unknown)[0], "c.Cumulus", self.trait_names(config=True))
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.trait_names(config=True)}
+        state_dir = Path(values.pop("state_dir") or Path(jupyter_data_dir()) / "cumulus").expanduser()
+        named = values.pop("config_file")
+        file = Path(named).expanduser() if named else state_dir / "cumulus.yaml"
+        if named and not file.is_file():
+            raise InvalidArgument(f"There is no file {file}", next="Correct Cumulus.config_file.")
+        values["process_pythons"] = tuple(values["process_pythons"])
+        if file.is_file():
+            values.update(read_yaml(file))
+        if "state_dir" in values:
+            state_dir = Path(values.pop("state_dir")).expanduser()
+        return RelayConfig(state_dir=state_dir.absolute(), **values)
+
+
+def _unknown(name: str, where: str, known: list[str]) -> InvalidArgument:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(sorted(known))}."
+    return InvalidArgument(f"{where}: there is no setting {name!r}", next=hint)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The settings of a YAML file. Raises ``InvalidArgument`` naming the entry and what it should be."""
+    try:
+        entries = yaml.safe_load(file.read_text("utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidArgument(f"{file}: cannot be read: {error}", next="Correct the file.") from None
+    if not isinstance(entries, dict):
+        raise InvalidArgument(
+            f"{file}: must be a mapping of settings", next="Write lines such as history_s: 86400."
+        )
+    hints = get_type_hints(RelayConfig)
+    helps = {name: trait.help for name, trait in Cumulus.class_traits(config=True).items()}
+    known = [field.name for field in fields(RelayConfig)]
+    values: dict[str, Any] = {}
+    for name, value in entries.items():
+        if name not in known:
+            raise _unknown(str(name), str(file), known)
+        try:
+            hint = str if name == "state_dir" else hints[name]
+            values[name] = msgspec.convert(value, hint)
+            _check_range(name, values[name])
+        except msgspec.ValidationError as error:
+            raise InvalidArgument(f"{file}: {name}: {error}", next=helps[name]) from None
+    return values
+
+
+def _check_range(name: str, value: Any) -> None:
+    trait = Cumulus.class_traits()[name]
+    low, high = getattr(trait, "min", None), getattr(trait, "max", None)
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise msgspec.ValidationError(
+            f"{value} is out of range: at least {low}" + (f", at most {high}" if high else "")
+        )

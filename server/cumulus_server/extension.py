@@ -1,0 +1,160 @@
+"""The one place that sees everything: builds the relay inside a Jupyter server, starts it, stops it.
+
+``CumulusApp`` is a Jupyter server extension. ``jupyter cumulus`` and ``python -m cumulus_server`` start a
+server that has nothing else in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from traitlets import default
+from traitlets.config import Config
+
+from cumulus_jupyter import __version__
+from cumulus_jupyter.protocol.errors import CumulusError
+
+from .config import Cumulus, RelayConfig
+from .handlers import routes
+from .moving import build_moving
+from .relay.service import Relay
+
+_WILDCARDS = {"", "*", "0.0.0.0", "::", "localhost"}
+_IDLE_CHECK_S = 30.0
+
+
+class HeadlessServer(ServerApp):
+    """A Jupyter server with nothing but the relay: no notebooks, kernels, files or terminals."""
+
+    name = "jupyter-cumulus"
+    default_services = ("auth", "security", "shutdown")  # type: ignore[assignment]
+
+
+class CumulusApp(ExtensionApp):
+    """The relay: takes jobs from notebooks and scripts, and runs them on workers."""
+
+    name = "cumulus_server"
+    version = __version__
+    description = __doc__
+    extension_url = "/"
+    load_other_extensions = False
+    serverapp_class = HeadlessServer
+    classes = [HeadlessServer, Cumulus]
+    aliases = {
+        "ip": "ServerApp.ip",
+        "port": "ServerApp.port",
+        "config": "JupyterApp.config_file",
+        "settings": "Cumulus.config_file",
+        "state-dir": "Cumulus.state_dir",
+    }
+    relay: Relay
+
+    @default("config_file_name")
+    def _default_config_file_name(self) -> str:
+        return "jupyter_cumulus_config"
+
+    @default("open_browser")
+    def _default_open_browser(self) -> bool:
+        return False
+
+    @classmethod
+    def make_serverapp(cls, **kwargs: Any) -> ServerApp:
+        """The headless server: private to its user, without a browser, with a token that is not logged."""
+        base = Config()
+        base.ServerApp.allow_root = True
+        base.ServerApp.open_browser = False
+        base.ServerApp.port = 0
+        base.ServerApp.allow_unauthenticated_access = False
+        token = os.environ.get("CUMULUS_TOKEN") or os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
+        base.IdentityProvider.token = token
+        serverapp = cls.serverapp_class.instance(config=base, **kwargs)
+        serverapp.no_browser_open_file = True
+        return serverapp
+
+    def initialize_settings(self) -> None:
+        """Read the settings and build the relay; a wrong setting ends a headless start."""
+        try:
+            config = Cumulus(parent=self).settings()
+        except CumulusError as error:
+            self.log.critical("Cumulus cannot start: %s", error)
+            if isinstance(self.serverapp, HeadlessServer):
+                self.exit(1)
+            raise
+        self.relay = self.build_relay(config)
+
+    def build_relay(self, config: RelayConfig) -> Relay:
+        """The relay, before its start. Tests override what moves its jobs."""
+        return Relay(config, build_moving)
+
+    def initialize_handlers(self) -> None:
+        """Add the relay's routes to the server."""
+        assert self.serverapp is not None
+        self.relay.base_url = self.serverapp.base_url
+        self.handlers.extend(routes(self.relay))
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Called by the server once its port is bound."""
+        url, token = server_url(serverapp), serverapp.identity_provider.token
+
+        def on_live() -> None:
+            # Kernels inherit these, and find their relay by them.
+            os.environ["CUMULUS_URL"], os.environ["CUMULUS_TOKEN"] = url, token
+            serverapp.log.info("Cumulus relay %s at %s", self.relay.relay_id, url)
+
+        try:
+            await self.relay.start(url, token, on_live)
+        except CumulusError as error:
+            serverapp.log.critical("Cumulus cannot start: %s", error)
+            if isinstance(serverapp, HeadlessServer):
+                serverapp.stop()
+            return
+        self.relay.supervisor.start("activity", lambda: self._watch_activity(serverapp), restart=True)
+
+    async def _watch_activity(self, serverapp: ServerApp) -> None:
+        """Keep the server awake while jobs run; end a headless one that nobody uses."""
+        limit_s = self.relay.config.idle_shutdown_s
+        every_s = min(_IDLE_CHECK_S, limit_s / 4) if limit_s else _IDLE_CHECK_S
+        while True:
+            await asyncio.sleep(every_s)
+            if self.relay.census.active or self.relay.hub.followed:
+                self.relay.last_request_s = time.monotonic()
+                serverapp.web_app.settings["cumulus_last_activity"] = _utcnow()
+            elif limit_s and time.monotonic() - self.relay.last_request_s > limit_s:
+                serverapp.log.info("Nobody has used this relay for %g s: stopping", limit_s)
+                serverapp.stop()
+                return
+
+    def current_activity(self) -> dict[str, int] | None:
+        """Running jobs, which keep an idle server from stopping."""
+        active = self.relay.census.active
+        return {"jobs": active} if active else None
+
+    async def stop_extension(self) -> None:
+        """Called by the server when it stops."""
+        await self.relay.stop()
+
+
+def _utcnow() -> Any:
+    from jupyter_server._tz import utcnow
+
+    return utcnow()
+
+
+def server_url(serverapp: ServerApp) -> str:
+    """Where programs on this machine reach the server, the base URL included."""
+    scheme = "https" if serverapp.certfile else "http"
+    host = "127.0.0.1" if serverapp.ip in _WILDCARDS else serverapp.ip
+    host = f"[{host}]" if ":" in host else host
+    return url_path_join(f"{scheme}://{host}:{serverapp.port}", serverapp.base_url)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """``jupyter cumulus`` and ``python -m cumulus_server``."""
+    CumulusApp.launch_instance(argv)  # type: ignore[no-untyped-call]

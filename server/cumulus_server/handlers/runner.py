@@ -1,0 +1,142 @@
+"""The runner's routes. They take a claim token or a session key, and nothing else takes those."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import msgspec
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado import web
+
+from cumulus_jupyter.protocol.channel import Claim
+from cumulus_jupyter.protocol.errors import InvalidArgument
+
+from ..relay.batches import decode_batch
+from ..relay.hub import ControlStream
+from ..relay.runs import Session
+from .base import BearerHandler
+from .files import accept_body, send_file
+from .sse import HEARTBEAT, EventStream
+from .upload import FileBody
+
+_claim = msgspec.json.Decoder(Claim)
+
+
+class ClaimHandler(BearerHandler):
+    """``POST /runner/claim``."""
+
+    @allow_unauthenticated
+    async def post(self) -> None:
+        """Take an attempt, with its one-time claim token."""
+        token = self.bearer
+        try:
+            claim = _claim.decode(self.request.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise InvalidArgument(f"Invalid claim: {error}") from None
+        self.reply(await self.relay.runs.claim(token, claim))
+
+
+class BatchHandler(BearerHandler):
+    """``POST /runner/events``."""
+
+    @allow_unauthenticated
+    async def post(self) -> None:
+        """Store a batch of events."""
+        key = self.bearer
+        self.reply(await self.relay.runs.post_batch(key, decode_batch(self.request.body)))
+
+
+class BundleHandler(BearerHandler):
+    """``GET /runner/bundle``."""
+
+    @allow_unauthenticated
+    async def get(self) -> None:
+        """The job's bundle."""
+        runs = self.relay.runs
+        await send_file(self, await runs.bundle(await runs.session(self.bearer)))
+
+
+@web.stream_request_body
+class PutValueHandler(BearerHandler):
+    """``PUT /runner/values/{name}``."""
+
+    _session: Session
+    _body: FileBody | None = None
+
+    def prepare(self) -> Awaitable[None]:
+        """Authorize before the body is read."""
+        super().prepare()
+        return self._prepare()
+
+    async def _prepare(self) -> None:
+        if self.request.method != "PUT":
+            return
+        runs = self.relay.runs
+        self._session = await runs.session(self.bearer)
+        length = self.request.headers.get("Content-Length", "0")
+        size = int(length) if length.isascii() and length.isdigit() else 0
+        allowed = await runs.check_value(self._session, self.path_kwargs["name"], size)
+        accept_body(self, allowed)
+        self._body = FileBody(self.relay.files.incoming(), allowed, runs.too_large(self._session))
+
+    def data_received(self, chunk: bytes) -> None:
+        """Called by tornado as the body arrives."""
+        if self._body is not None:
+            self._body.write(chunk)
+
+    def on_finish(self) -> None:
+        """Nothing of a refused value stays on the disk."""
+        if self._body is not None:
+            self._body.discard()
+
+    def on_connection_close(self) -> None:
+        """The runner is gone, perhaps before its body had arrived."""
+        super().on_connection_close()
+        self.on_finish()
+
+    @allow_unauthenticated
+    async def put(self, name: str) -> None:
+        """Keep a value."""
+        assert self._body is not None
+        await self.relay.runs.put_value(self._session, name, self._body.finish())
+        self.reply(b"{}")
+
+
+class GetValueHandler(BearerHandler):
+    """``GET /runner/values/{job_id}/{name}``."""
+
+    @allow_unauthenticated
+    async def get(self, job_id: str, name: str) -> None:
+        """A stored value of another job of the same owner."""
+        runs = self.relay.runs
+        await send_file(self, await runs.value(await runs.session(self.bearer), job_id, name))
+
+
+class ControlHandler(BearerHandler):
+    """``GET /runner/control``."""
+
+    _stream: ControlStream | None = None
+
+    def on_connection_close(self) -> None:
+        """The runner is gone."""
+        super().on_connection_close()
+        if self._stream is not None:
+            self._stream.close()
+
+    @allow_unauthenticated
+    async def get(self) -> None:
+        """Commands, as Server-Sent Events, until the attempt is over."""
+        runs = self.relay.runs
+        session = await runs.session(self.bearer)
+        self._stream = await runs.control(session)
+        events = EventStream(self)
+        events.open()
+        try:
+            if not await events.send(HEARTBEAT):
+                return
+            async for command in self._stream.commands(self.relay.config.heartbeat_s):
+                data = b"event: %s\ndata: {}\n\n" % command.encode() if command else HEARTBEAT
+                if not await events.send(data):
+                    return
+        finally:
+            runs.leave(session, self._stream)

@@ -1,0 +1,76 @@
+"""Where the relay keeps what is too large for the database: bundles, stored values, arriving bodies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from cumulus_jupyter.protocol.errors import ResourceExhausted
+
+
+class Files:
+    """The folders below the state folder, and the names of files in them."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._bundles = state_dir / "bundles"
+        self._values = state_dir / "values"
+        self._incoming = state_dir / "incoming"
+
+    def prepare(self) -> None:
+        """Make the folders; forget bodies that were arriving when the last relay ended."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        for folder in (self._bundles, self._values, self._incoming):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def incoming(self) -> Path:
+        """A new path for a body that is arriving."""
+        return self._incoming / secrets.token_hex(12)
+
+    def bundle(self, job_id: str) -> Path:
+        """A job's bundle."""
+        return self._bundles / f"{job_id}.zip"
+
+    def value(self, job_id: str, name: str) -> Path:
+        """A stored value of a job. Names are any identifier, so the file is named by their hash."""
+        return self._values / job_id / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    def keep(self, arrived: Path, home: Path) -> int:
+        """Put a body that has arrived in its place, on the disk for good; its size in bytes. Blocks.
+
+        Raises ``ResourceExhausted`` where the disk is full.
+        """
+        try:
+            home.parent.mkdir(exist_ok=True, mode=0o700)
+            with arrived.open("rb") as file:
+                os.fsync(file.fileno())
+                size_bytes = os.fstat(file.fileno()).st_size
+            arrived.replace(home)
+            _sync_folder(home.parent)
+        except OSError as error:
+            raise ResourceExhausted(
+                f"The relay cannot keep what was sent: {error.strerror}",
+                next="Free space where the relay keeps its state, then try again.",
+            ) from error
+        return size_bytes
+
+    def forget(self, job_id: str) -> None:
+        """Remove everything of a job. Idempotent."""
+        self.bundle(job_id).unlink(missing_ok=True)
+        shutil.rmtree(self._values / job_id, ignore_errors=True)
+
+    def kept(self) -> set[str]:
+        """Ids of the jobs that have files here."""
+        return {path.stem for path in self._bundles.iterdir()} | {
+            path.name for path in self._values.iterdir()
+        }
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

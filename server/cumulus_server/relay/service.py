@@ -1,0 +1,212 @@
+"""The live relay as its handlers see it: submissions, runs, and whether it is there at all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from cumulus_jupyter import __version__
+from cumulus_jupyter.protocol import PROTOCOL_VERSION
+from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition, InvalidArgument, Unavailable
+from cumulus_jupyter.protocol.jobs import Health, SimulatedDevices
+
+from ..config import RelayConfig
+from ..store import Store, meta
+from ..store.clock import now_ms
+from ..supervisor import Supervisor
+from .census import Census
+from .contract import Placement, Waker
+from .files import Files
+from .history import History
+from .hub import Hub
+from .runs import Runs
+from .statedir import StateDir
+from .submissions import Submissions
+
+log = logging.getLogger(__name__)
+
+_TAKEOVER_EVERY_S = 2.0
+MAX_SIMULATED = 64
+
+
+class Moving(Waker, Protocol):
+    """Whatever moves jobs: it starts after the store is open and stops before it is closed."""
+
+    placement: Placement
+
+    async def start(self) -> None:
+        """Take up what the last relay left, and go on."""
+
+    async def stop(self) -> None:
+        """Stop moving jobs; running ones go on."""
+
+
+#: Builds what moves jobs: (config, relay, url for runners) -> Moving. Only the extension can.
+BuildMoving = Callable[["Relay"], Moving]
+
+
+class Relay:
+    """One relay in one server. It is live once it holds the state folder's lock."""
+
+    def __init__(self, config: RelayConfig, build: BuildMoving) -> None:
+        self.config = config
+        self.state = StateDir(config.state_dir)
+        self.files = Files(config.state_dir)
+        self.hub = Hub()
+        self.census = Census()
+        self.store = Store(config.state_dir / "cumulus.db", self._committed)
+        self.hub.store = self.store
+        self.supervisor = Supervisor()
+        self.relay_id = ""
+        #: The server's address and base URL, for runners and clients on this machine.
+        self.url = ""
+        self.base_url = "/"
+        #: ``time.monotonic()`` of the newest request.
+        self.last_request_s = time.monotonic()
+        self._build = build
+        self._moving: Moving | None = None
+        self._submissions: Submissions | None = None
+        self._runs: Runs | None = None
+        self._fault: CumulusError | None = Unavailable("The relay is starting", next="Try again in a moment.")
+
+    def _committed(self, job_id: str, events: object) -> None:
+        self.census.count(events)  # type: ignore[arg-type]
+        self.hub.publish(job_id, events)  # type: ignore[arg-type]
+
+    async def start(self, url: str, token: str, on_live: Callable[[], None]) -> None:
+        """Go live, or wait for the live relay of this state folder to end and then do."""
+        self.url = url
+
+        async def take() -> None:
+            while not self._acquire():  # noqa: ASYNC110: another process holds the lock
+                await asyncio.sleep(_TAKEOVER_EVERY_S)
+            await self._go_live(token)
+            on_live()
+
+        if self._acquire():
+            await self._go_live(token)
+            on_live()
+        else:
+            log.warning("%s", self._fault, extra={"action": "relay_deferred"})
+            self.supervisor.start("takeover", take)
+
+    def _acquire(self) -> bool:
+        try:
+            if self.state.acquire():
+                return True
+        except OSError as error:
+            self._fault = Unavailable(
+                f"The state folder {self.config.state_dir} cannot be used: {error.strerror}",
+                next="Correct Cumulus.state_dir, or the folder's permissions.",
+            )
+            return False
+        where = self.state.announced().get("url", "another process")
+        self._fault = Unavailable(
+            f"The live relay of this state folder is {where}",
+            next="Use that one, or give this server a Cumulus.state_dir of its own.",
+        )
+        return False
+
+    async def _go_live(self, token: str) -> None:
+        try:
+            self.files.prepare()
+            self.store.open()
+            self.relay_id = await self.store.run(meta.relay_id)
+            history = History(self.store, self.files, self.config.history_s)
+            await history.remove_strays()
+            self.census.active = await self.store.run(Census.read)
+            self._moving = moving = self._build(self)
+            limit = self.config.bundle_limit_bytes
+            self._submissions = Submissions(self.store, self.hub, self.files, moving.placement, moving, limit)
+            self._runs = Runs(self.store, self.hub, self.files, moving, self.config.values_limit_bytes)
+            await moving.start()
+            if self.config.allow_simulated_devices:
+                declared = await self.store.run(meta.simulated_devices)
+                if declared is not None and not moving.placement.real_gpus():
+                    moving.placement.simulate(declared)
+        except CumulusError as error:
+            self._fault = error
+            self.state.release()
+            raise
+        self.supervisor.start("history", history.run, restart=True)
+        self._fault = None
+        self.state.announce(
+            {
+                "url": self.url,
+                "token": token,
+                "pid": os.getpid(),
+                "relay_id": self.relay_id,
+                "version": __version__,
+                "protocol": PROTOCOL_VERSION,
+                "started_ms": now_ms(),
+            }
+        )
+
+    async def stop(self) -> None:
+        """Stop serving; running jobs go on and are taken up by the next relay. Idempotent."""
+        self._fault = Unavailable("The relay is shutting down", next="Try again when it is back.")
+        self.hub.close()
+        await self.supervisor.stop()
+        if self._moving is not None:
+            await self._moving.stop()
+            self._moving = None
+        await asyncio.to_thread(self.store.close)
+        self.state.release()
+
+    def require_live(self) -> None:
+        """Raise ``Unavailable`` where this relay does not serve."""
+        if self._fault is not None:
+            raise self._fault
+
+    @property
+    def submissions(self) -> Submissions:
+        """What clients ask. Raises ``Unavailable``."""
+        self.require_live()
+        assert self._submissions is not None
+        return self._submissions
+
+    @property
+    def runs(self) -> Runs:
+        """What runners report. Raises ``Unavailable``."""
+        self.require_live()
+        assert self._runs is not None
+        return self._runs
+
+    @property
+    def _placement(self) -> Placement:
+        self.require_live()
+        assert self._moving is not None
+        return self._moving.placement
+
+    def health(self) -> Health:
+        """The relay's own state. Raises ``Unavailable`` where it does not serve."""
+        placement = self._placement
+        return Health(
+            status="ok",
+            version=__version__,
+            protocol=PROTOCOL_VERSION,
+            relay_id=self.relay_id,
+            pythons=placement.pythons(),
+            executors=placement.executors(),
+            bundle_limit_bytes=self.config.bundle_limit_bytes,
+        )
+
+    async def simulate(self, count: int) -> SimulatedDevices:
+        """Declare simulated GPUs on the local worker; where it has real ones, nothing changes."""
+        placement = self._placement
+        if not self.config.allow_simulated_devices:
+            raise FailedPrecondition(
+                "This relay does not allow simulated GPUs",
+                next="Its operator can set Cumulus.simulated_gpus.",
+            )
+        if not 0 <= count <= MAX_SIMULATED:
+            raise InvalidArgument(f"Invalid count: {count}. Must be 0-{MAX_SIMULATED}")
+        if placement.real_gpus():
+            return SimulatedDevices(0)
+        await self.store.run(lambda tx: meta.declare_simulated_devices(tx, count))
+        placement.simulate(count)
+        return SimulatedDevices(count)

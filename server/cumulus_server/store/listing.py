@@ -1,0 +1,57 @@
+"""Jobs by the page, and counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cumulus_jupyter.protocol.jobs import CANCELLED, COMPLETED, FAILED, QUEUED, Stats
+
+from .queries import sql
+from .rows import JobRow, job_row
+from .writer import Transaction
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which jobs to list."""
+
+    state: str | None = None
+    label: str | None = None
+    label_value: str | None = None
+    #: Number of the job before which the page starts.
+    before: int | None = None
+    limit: int = 50
+
+
+def page(tx: Transaction, owner: str, query: Query) -> tuple[list[JobRow], str | None]:
+    """Jobs, newest first, and the cursor of the next page where there is one."""
+    rows = tx.execute(
+        sql.list_jobs,
+        {
+            "owner": owner,
+            "state": query.state,
+            "label": query.label,
+            "label_value": query.label_value,
+            "before": query.before,
+            "count": query.limit + 1,
+        },
+    ).fetchall()
+    jobs = [job_row(row) for row in rows[: query.limit]]
+    return jobs, str(jobs[-1].number) if len(rows) > query.limit else None
+
+
+def stats(tx: Transaction, owner: str | None) -> Stats:
+    """Counts over the kept history, of one owner or of all."""
+    counts = {row[0]: row[1] for row in tx.execute(sql.count_by_status, {"owner": owner})}
+    mean_ms = tx.execute(sql.mean_run_ms, {"owner": owner}).fetchone()[0]
+    ended = {state: counts.pop(state, 0) for state in (COMPLETED, FAILED, CANCELLED)}
+    decided = ended[COMPLETED] + ended[FAILED]
+    return Stats(
+        active=sum(counts.values()),
+        queued=counts.get(QUEUED, 0),
+        completed=ended[COMPLETED],
+        failed=ended[FAILED],
+        cancelled=ended[CANCELLED],
+        success_rate=ended[COMPLETED] / decided if decided else None,
+        average_duration_s=None if mean_ms is None else mean_ms / 1000,
+    )

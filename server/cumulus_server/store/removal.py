@@ -1,0 +1,23 @@
+"""Jobs leaving the store for good."""
+
+from __future__ import annotations
+
+from . import events
+from .queries import sql
+from .writer import Transaction
+
+
+def remove_ended(tx: Transaction, before_ms: int, limit: int) -> list[str]:
+    """Remove at most ``limit`` jobs that ended before a time and hold nothing; their ids."""
+    rows = tx.execute(sql.ended_before, (before_ms, limit)).fetchall()
+    for number, job_id in rows:
+        events.delete(tx, number)
+        tx.execute(sql.delete_values, (job_id,))
+        tx.execute(sql.delete_sessions, (job_id,))
+        tx.execute(sql.delete_job, (number,))
+    return [job_id for _, job_id in rows]
+
+
+def known_ids(tx: Transaction) -> set[str]:
+    """Ids of every job."""
+    return {row[0] for row in tx.execute(sql.all_ids)}

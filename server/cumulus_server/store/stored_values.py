@@ -1,0 +1,27 @@
+"""Which values of a job are stored on disk, and how large they are."""
+
+from __future__ import annotations
+
+from .queries import sql
+from .writer import Transaction
+
+
+def put(tx: Transaction, job_id: str, name: str, size_bytes: int) -> None:
+    """Say that a value is stored; a second time replaces the first."""
+    tx.execute(sql.put_value, (job_id, name, size_bytes))
+
+
+def size_bytes(tx: Transaction, job_id: str, name: str) -> int | None:
+    """Size of a stored value; ``None`` where there is none."""
+    row = tx.execute(sql.get_value, (job_id, name)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def names(tx: Transaction, job_id: str) -> list[str]:
+    """Names of a job's stored values."""
+    return [str(row[0]) for row in tx.execute(sql.value_names, (job_id,))]
+
+
+def other_bytes(tx: Transaction, job_id: str, name: str) -> int:
+    """Bytes that the job's other values take."""
+    return int(tx.execute(sql.value_bytes, (job_id, name)).fetchone()[0])
