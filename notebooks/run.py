@@ -94,7 +94,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--timeout", type=int, default=600, help="seconds that one cell may take")
-    parser.add_argument("--save", action="store_true", help="keep the outputs in the notebook, plain and stable")
+    parser.add_argument("--save", action="store_true", help="keep the outputs, plain and stable, in it")
     options = parser.parse_args()
     if options.save:
         os.environ["CUMULUS_VIEW"] = "plain"
