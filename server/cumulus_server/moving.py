@@ -1,46 +1,59 @@
-"""What moves jobs, put together."""
+"""What moves jobs, put together: executors, partitions, scheduler, inventory, reconcile loop."""
 
 from __future__ import annotations
 
-from cumulus_jupyter.protocol.jobs import JobSpec, WorkerView
-
+from .executors.process.executor import ProcessConfig, ProcessExecutor
+from .reconcile.deadlines import Patience
+from .reconcile.launch import Address
+from .reconcile.loop import Reconciler
 from .relay.contract import Placement
 from .relay.service import Moving, Relay
+from .scheduling.scheduler import Scheduler
+from .workers.inventory import Inventory
 
 
-class _NoWorkers:
-    def check(self, spec: JobSpec) -> None:
-        pass
+class LocalMoving:
+    """The reconcile loop with the executors of this configuration. See ``relay.service.Moving``."""
 
-    def workers(self) -> list[WorkerView]:
-        return []
-
-    def pythons(self) -> list[str]:
-        return []
-
-    def executors(self) -> list[str]:
-        return []
-
-    def real_gpus(self) -> bool:
-        return False
-
-    def simulate(self, count: int) -> None:
-        pass
-
-
-class _Still:
-    placement: Placement = _NoWorkers()
+    def __init__(self, relay: Relay) -> None:
+        config, state = relay.config, relay.state
+        process = ProcessConfig(
+            root=state.path / "process",
+            environments=state.path / "environments",
+            slots=config.process_slots,
+            warm=config.process_warm,
+            pythons=config.process_pythons,
+            simulated_gpus=relay.simulated_gpus,
+            grace_s=config.grace_s,
+        )
+        executors = [ProcessExecutor(process)]
+        scheduler = Scheduler()
+        self._inventory = Inventory(scheduler, executors)
+        self.placement: Placement = self._inventory
+        self.reconciler = Reconciler(
+            relay.store,
+            relay.hub,
+            scheduler,
+            self._inventory,
+            executors,
+            lambda: Address(relay.url, str(state.relay_file)),
+            patience=Patience(grace_s=config.grace_s),
+        )
+        self.wake = self.reconciler.wake
 
     async def start(self) -> None:
-        pass
+        """Take up what the last relay left, and go on."""
+        await self.reconciler.start()
 
     async def stop(self) -> None:
-        pass
+        """Stop moving jobs; running ones go on."""
+        await self.reconciler.stop()
 
-    def wake(self, job_id: str) -> None:
-        pass
+    async def refresh(self) -> None:
+        """Look at the workers again, now."""
+        await self._inventory.refresh()
 
 
 def build_moving(relay: Relay) -> Moving:
-    """Nothing moves yet."""
-    return _Still()
+    """What moves a relay's jobs."""
+    return LocalMoving(relay)

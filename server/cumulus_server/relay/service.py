@@ -44,8 +44,11 @@ class Moving(Waker, Protocol):
     async def stop(self) -> None:
         """Stop moving jobs; running ones go on."""
 
+    async def refresh(self) -> None:
+        """Look at the workers again, now."""
 
-#: Builds what moves jobs: (config, relay, url for runners) -> Moving. Only the extension can.
+
+#: Builds what moves a relay's jobs. Only the extension knows how.
 BuildMoving = Callable[["Relay"], Moving]
 
 
@@ -62,6 +65,8 @@ class Relay:
         self.hub.store = self.store
         self.supervisor = Supervisor()
         self.relay_id = ""
+        #: Declared in the configuration, or at run time.
+        self.simulated_gpus = config.simulated_gpus
         #: The server's address and base URL, for runners and clients on this machine.
         self.url = ""
         self.base_url = "/"
@@ -82,7 +87,7 @@ class Relay:
         self.url = url
 
         async def take() -> None:
-            while not self._acquire():  # noqa: ASYNC110: another process holds the lock
+            while not self._acquire():  # noqa: ASYNC110
                 await asyncio.sleep(_TAKEOVER_EVERY_S)
             await self._go_live(token)
             on_live()
@@ -119,15 +124,14 @@ class Relay:
             history = History(self.store, self.files, self.config.history_s)
             await history.remove_strays()
             self.census.active = await self.store.run(Census.read)
+            declared = await self.store.run(meta.simulated_devices)
+            if self.config.allow_simulated_devices and declared is not None:
+                self.simulated_gpus = declared
             self._moving = moving = self._build(self)
             limit = self.config.bundle_limit_bytes
             self._submissions = Submissions(self.store, self.hub, self.files, moving.placement, moving, limit)
             self._runs = Runs(self.store, self.hub, self.files, moving, self.config.values_limit_bytes)
             await moving.start()
-            if self.config.allow_simulated_devices:
-                declared = await self.store.run(meta.simulated_devices)
-                if declared is not None and not moving.placement.real_gpus():
-                    moving.placement.simulate(declared)
         except CumulusError as error:
             self._fault = error
             self.state.release()
@@ -209,4 +213,6 @@ class Relay:
             return SimulatedDevices(0)
         await self.store.run(lambda tx: meta.declare_simulated_devices(tx, count))
         placement.simulate(count)
+        assert self._moving is not None
+        await self._moving.refresh()
         return SimulatedDevices(count)
