@@ -1,0 +1,52 @@
+"""An exception of the user's program as an Error event."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any, Dict, Optional
+
+from cumulus_jupyter import values
+
+from .plain_shell import PlainShell
+
+_ARGS_LIMIT_BYTES = 64 * 1024
+
+
+def describe_error(error: BaseException, shell: PlainShell) -> Dict[str, Any]:
+    """The fields of a ``protocol.events.Error``."""
+    cls = type(error)
+    try:
+        lines = shell.format_error(error)
+    except BaseException:
+        lines = traceback.format_exception(cls, error, error.__traceback__)
+    return {
+        "type": "error",
+        "name": cls.__name__,
+        "value": _text_of(error),
+        "traceback": lines,
+        "module": cls.__module__ or "",
+        "qualname": cls.__qualname__,
+        "args": _args_graph(error),
+    }
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:
+        return f"<{type(error).__name__}, which can't be shown as text>"
+
+
+def _args_graph(error: BaseException) -> Optional[Dict[str, Any]]:
+    """``error.args`` as a graph, where that is small and has a neutral encoding."""
+    try:
+        encoded = values.encode(
+            {"args": error.args}, values.EncodeOptions(value_limit_bytes=_ARGS_LIMIT_BYTES)
+        )
+    except Exception as problem:
+        print(f"cumulus_runner: the exception's arguments can't be encoded: {problem}", file=sys.__stderr__)
+        return None
+    if encoded.refused or encoded.blobs:
+        return None
+    return encoded.graph

@@ -1,0 +1,63 @@
+"""What every job's process has from its birth: the shell, built once and inherited by forks."""
+
+from __future__ import annotations
+
+import builtins
+import faulthandler
+import gc
+import importlib.util
+import sys
+from typing import NoReturn
+
+from cumulus_jupyter.progress import set_hook
+
+from .nursery import Commands
+from .plain_shell import PlainShell
+from .streams import Console
+
+
+class Interpreter:
+    """A Python that is ready to become a job; it never runs a job's code before it is forked."""
+
+    def __init__(self) -> None:
+        self.console = Console()
+        # Replaced by the shell's; without a reference its globals would go.
+        self._own_main = sys.modules["__main__"]
+        self.shell = self._make_shell()
+        builtins.input = _nobody_to_ask
+        set_hook(self.console.event)
+        import asyncio  # noqa: F401  (for cells that await; the import would cost each job)
+
+        from . import native, program_run  # noqa: F401
+
+        native.load()
+
+    def _make_shell(self) -> PlainShell:
+        if importlib.util.find_spec("IPython") is None:
+            return PlainShell(self.console)
+        from .shell import IPythonShell
+
+        return IPythonShell(self.console)
+
+    def settle(self) -> None:
+        """Before the first fork: what exists now stays, so the collector need not touch it."""
+        gc.collect()
+        gc.freeze()
+
+    def live(self, commands: Commands, frames_fd: int) -> int:
+        """In a forked child: wait for a job, run it. Returns the exit status."""
+        from . import native, program_run
+
+        native.die_with_parent()
+        self.console.open(frames_fd)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)
+        sys.stdout, sys.stderr = self.console.stdout, self.console.stderr
+        sys.__stdout__, sys.__stderr__ = self.console.stdout, self.console.stderr  # type: ignore[misc, assignment]
+        faulthandler.enable(file=2)
+        return program_run.run(commands, self.shell, self.console)
+
+
+def _nobody_to_ask(prompt: object = "") -> NoReturn:
+    raise EOFError(
+        "input() has nobody to ask: this cell runs elsewhere. Set a variable in the notebook and use it here."
+    )

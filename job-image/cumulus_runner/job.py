@@ -1,0 +1,280 @@
+"""One attempt of one job, from its assignment to the relay's last acknowledgement."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from cumulus_jupyter.protocol.channel import Assignment
+
+from . import outcomes
+from .channel import Connections, Fenced, Refused, RelayChannel
+from .control import ControlStream
+from .environment import Environments, RequirementsFailed
+from .http import Disconnected
+from .loop import Future, Loop, Timer, report_failure, spawn
+from .nursery import CLAIMED, GO, PLACE, REPLY, Child
+from .outbox import Outbox, Sealed, Upload
+from .output import Output
+from .runner_file import write_runner_file
+from .usage import UsageMeter
+
+#: A text waits this long for more, so that a short job needs one request and not two.
+_GATHER_S = 0.0005
+_CONTROL_AFTER_S = 0.05
+_USAGE_EVERY_S = 2.0
+
+
+class JobRun:
+    """Takes a job through claim, preparation, run and report.
+
+    ``sent`` is called when the last report is on its way and the child is not needed any more: the
+    time to prepare the next one.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        connections: Connections,
+        environments: Environments,
+        child: Child,
+        assignment: Assignment,
+        sent: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._child = child
+        self._assignment = assignment
+        self._sent = sent
+        self._environments = environments
+        self._channel = RelayChannel(connections, assignment)
+        self._control = ControlStream(loop, self._channel, self.cancel)
+        self._outbox = Outbox()
+        self._output = Output(loop, child, self._outbox, self._on_note, self._on_output)
+        self._scratch = os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), "scratch")
+        self._timers: List[Timer] = []
+        self._duration_s = 0.0
+        self._running = False
+        self._cancelled = False
+        self._out_of_time = False
+        self._gathering: Optional[Timer] = None
+        self._sending = False
+        self._outcome: Optional[Dict[str, Any]] = None
+        self._ended: Future[None] = Future()
+        self._reaped: Future[None] = Future()
+        self._delivered: Future[None] = Future()
+
+    async def run(self) -> None:
+        """All of it; returns when nothing is left to do."""
+        assignment = self._assignment
+        self._child.send_json(
+            PLACE,
+            {
+                "workdir": assignment.workdir,
+                "env": assignment.env,
+                "memory_mib": assignment.memory_mib,
+                "cpu": assignment.cpu,
+            },
+        )
+        write_runner_file(assignment, self._child.pid)
+        try:
+            claimed = await self._channel.claim()
+            self._child.send(CLAIMED, claimed)
+            self._output.watch()
+            await self._start(json.loads(claimed))
+            await self._delivered
+        except (Fenced, Refused, Disconnected) as problem:
+            outcomes.say(f"job {assignment.job_id}: {problem}")
+        finally:
+            self._stop_everything()
+        await self._reaped
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(assignment.workdir, ignore_errors=True)
+
+    async def _start(self, claimed: Mapping[str, Any]) -> None:
+        """Fetch what the program needs, then let it run."""
+        self._duration_s = float(claimed["duration_s"])
+        if claimed.get("cancel_requested"):
+            self.cancel()
+        self._timers.append(self._loop.after(self._duration_s, self._time_is_up))
+        go: Dict[str, Any] = {"scratch": self._scratch, "bundle": "", "environment": ""}
+        try:
+            if claimed.get("bundle_bytes") and not self._ended.done:
+                os.makedirs(self._scratch, exist_ok=True)
+                go["bundle"] = os.path.join(self._scratch, "bundle.zip")
+                await self._channel.download("bundle", go["bundle"])
+            if claimed.get("requirements") and not self._ended.done:
+                go["environment"] = await self._environments.provide(
+                    claimed["requirements"], self._assignment.environments_dir, self._say, self._ended
+                )
+        except RequirementsFailed as error:
+            if not self._ended.done:
+                self._say(outcomes.error_event("RequirementsError", str(error)))
+                self._end(outcomes.failed(str(error), "INVALID_ARGUMENT", error.next))
+        if self._ended.done:
+            return
+        self._running = True
+        self._child.send_json(GO, go)
+        self._timers.append(self._loop.after(_CONTROL_AFTER_S, self._control.open))
+        meter = UsageMeter(self._child.pid)
+        self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
+
+    def _report_usage(self, meter: UsageMeter) -> None:
+        if not self._ended.done:
+            self._say(meter.measure())
+            self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
+
+    def cancel(self) -> None:
+        """Somebody wants the job to end. Asking twice changes nothing."""
+        if self._cancelled or self._ended.done:
+            return
+        self._cancelled = True
+        self._interrupt()
+
+    def _time_is_up(self) -> None:
+        if not self._ended.done:
+            self._out_of_time = True
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if not self._running:
+            self._end(self._verdict({"state": "FAILED"}))
+            return
+        self._child.signal_group(signal.SIGINT)
+        self._timers.append(self._loop.after(self._assignment.grace_s, self._kill))
+
+    def _kill(self) -> None:
+        if not self._reaped.done:
+            self._child.signal_group(signal.SIGKILL)
+
+    def _verdict(self, outcome: Dict[str, Any]) -> Dict[str, Any]:
+        """The outcome, given that the end may have been asked for."""
+        if self._cancelled:
+            return outcomes.cancelled()
+        if self._out_of_time and outcome["state"] != "COMPLETED":
+            return outcomes.out_of_time(self._duration_s)
+        return outcome
+
+    def child_died(self, status: int) -> None:
+        """The child's process is gone; called once it has been reaped."""
+        self._reaped.set(None)
+        if not self._ended.done and not self._child.closed:
+            self._output.drain()
+            if not self._ended.done:
+                self._end_of_dead_child(status)
+
+    def _end_of_dead_child(self, status: int) -> None:
+        outcome = self._verdict(outcomes.of_dead_child(status))
+        if self._running and outcome["state"] == "FAILED":
+            self._say(outcomes.error_event("JobDied", outcome["message"]))
+        self._end(outcome)
+
+    def _on_note(self, note: Mapping[str, Any]) -> None:
+        kind = note["note"]
+        if kind == "end":
+            self._end(self._verdict(outcomes.of_status(note["status"], self._output.last_error)))
+        elif kind == "store":
+            self._outbox.upload(Upload(note["name"], note["path"]))
+        elif kind == "fetch":
+            report_failure(spawn(self._fetch(note["job_id"], note["name"])), "fetching a value")
+
+    async def _fetch(self, job_id: str, name: str) -> None:
+        from urllib.parse import quote
+
+        os.makedirs(self._scratch, exist_ok=True)
+        path = os.path.join(self._scratch, f"remote-{len(os.listdir(self._scratch))}")
+        reason = ""
+        try:
+            await self._channel.download(f"values/{quote(job_id)}/{quote(name, safe='@')}", path)
+        except (Fenced, Refused, Disconnected) as error:
+            path, reason = "", str(error)
+        self._child.send_json(REPLY, {"path": path, "reason": reason})
+
+    def _say(self, event: Mapping[str, Any]) -> None:
+        self._outbox.say(event)
+        self._on_output()
+
+    def _on_output(self) -> None:
+        """Something waits to be sent: do so soon, together with what comes by then."""
+        if self._ended.done or self._sending or self._gathering or self._output.finishing:
+            return
+        self._gathering = self._loop.after(_GATHER_S, self._flush)
+
+    def _flush(self) -> None:
+        self._gathering = None
+        if not self._sending and not self._outbox.empty and not self._output.finishing:
+            self._sending = True
+            report_failure(spawn(self._send()), "sending events")
+
+    def _end(self, outcome: Dict[str, Any]) -> None:
+        """The program has ended, or will not begin; report it and prepare for the next."""
+        if self._ended.done:
+            return
+        self._running = False
+        self._output.close()
+        if not self._output.has_result:
+            self._outbox.say(outcomes.no_result())
+        self._outcome = outcome
+        self._ended.set(None)
+        if not self._sending:
+            self._sending = True
+            report_failure(spawn(self._send()), "sending events")
+        self._kill()
+        self._sent()
+
+    async def _send(self) -> None:
+        """Send what waits, in order, until nothing does."""
+        try:
+            while True:
+                item = self._outbox.take()
+                if isinstance(item, Upload):
+                    await self._channel.store(item.name, item.path)
+                    os.unlink(item.path)
+                    continue
+                last = self._outcome if self._outbox.empty else None
+                if item is None and last is None:
+                    return
+                await self._post(item or self._outbox.take_last(), last)
+                self._output.resume()
+                if last is not None:
+                    self._delivered.set(None)
+                    return
+        except Refused as problem:
+            await self._give_up(problem)
+        except (Fenced, Disconnected) as problem:
+            self._delivered.fail(problem)
+        finally:
+            self._sending = False
+
+    async def _post(self, sealed: Sealed, outcome: Optional[Dict[str, Any]]) -> None:
+        answer = await self._channel.post(sealed.body(outcome))
+        if answer.get("cancel_requested"):
+            self.cancel()
+
+    async def _give_up(self, problem: Refused) -> None:
+        """The relay takes no such event or value: end the job and say so."""
+        self._outbox.clear()
+        self._ended.set(None)
+        self._kill()
+        outcome = outcomes.refused(str(problem))
+        self._outbox.say(outcomes.error_event("ReportRefused", outcome["message"]))
+        self._outbox.say(outcomes.no_result())
+        try:
+            sealed = self._outbox.take()
+            assert isinstance(sealed, Sealed)
+            await self._post(sealed, outcome)
+            self._delivered.set(None)
+        except (Fenced, Refused, Disconnected) as error:
+            self._delivered.fail(error)
+
+    def _stop_everything(self) -> None:
+        self._ended.set(None)
+        for timer in self._timers:
+            timer.cancel()
+        self._control.close()
+        self._output.close()
+        self._kill()
+        self._child.close()
+        self._sent()

@@ -1,0 +1,97 @@
+"""How an attempt ends, in the words that people read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, Dict, Mapping, Optional
+
+_OUT_OF_MEMORY = "the job was killed (SIGKILL), most likely because it ran out of memory"
+
+
+def say(text: str) -> None:
+    """A line for the executor's log."""
+    print(f"cumulus_runner: {text}", file=sys.stderr, flush=True)
+
+
+def failed(message: str, code: str = "FAILED_PRECONDITION", next: str = "") -> Dict[str, Any]:
+    """A FAILED outcome."""
+    return {"state": "FAILED", "message": message, "error": {"code": code, "message": message, "next": next}}
+
+
+def cancelled() -> Dict[str, Any]:
+    """A CANCELLED outcome."""
+    return {"state": "CANCELLED", "message": "cancelled", "error": None}
+
+
+def out_of_time(duration_s: float) -> Dict[str, Any]:
+    """The outcome of a job that was longer than it may be."""
+    return failed(
+        f"Job exceeded allocated duration of {duration_s:g} seconds",
+        "DEADLINE_EXCEEDED",
+        "Ask for more time with --duration, up to 86400 seconds.",
+    )
+
+
+def refused(reason: str) -> Dict[str, Any]:
+    """The outcome of a job whose report the relay does not take."""
+    return failed(
+        f"The relay did not take what the job reported: {reason}",
+        "PAYLOAD_TOO_LARGE",
+        "Bring back less (-o NAMES), or write large data to a file.",
+    )
+
+
+def of_status(status: str, error: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """The outcome for the status with which the program ended."""
+    if status == "completed":
+        return {"state": "COMPLETED", "message": "", "error": None}
+    if status.startswith("exit "):
+        return failed(f"exited with status {status[5:]}")
+    if error is None:
+        return failed(status)
+    text = f"{error['name']}: {error['value']}" if error["value"] else str(error["name"])
+    return failed(text[:2000])
+
+
+def of_dead_child(status: int) -> Dict[str, Any]:
+    """The outcome of a process that ended without a word; ``status`` as ``waitpid`` has it."""
+    if os.WIFEXITED(status):
+        return failed(f"the job's process ended itself with exit status {os.WEXITSTATUS(status)}")
+    number = os.WTERMSIG(status)
+    if number == signal.SIGKILL:
+        return failed(_OUT_OF_MEMORY, "RESOURCE_EXHAUSTED", "Ask for more with --memory, or use less.")
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    described = signal.strsignal(number) or name
+    return failed(f"the job's process was killed by {name} ({described.lower()})")
+
+
+def error_event(name: str, value: str) -> Dict[str, Any]:
+    """An Error event for what was no exception of the program."""
+    return {
+        "type": "error",
+        "name": name,
+        "value": value,
+        "traceback": [],
+        "module": "",
+        "qualname": name,
+        "args": None,
+    }
+
+
+def no_result() -> Dict[str, Any]:
+    """The Result of a program that left nothing."""
+    return {
+        "type": "result",
+        "graph": None,
+        "inline_blobs": {},
+        "stored_blobs": False,
+        "deleted": [],
+        "remote": [],
+        "has_result": False,
+        "json": None,
+    }

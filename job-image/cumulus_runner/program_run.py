@@ -1,0 +1,158 @@
+"""The child's work: take the program, run it, send back what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple
+
+from cumulus_jupyter import values
+from cumulus_jupyter.protocol.program import ARGS, FUNCTION, KWARGS, Program, program_from_wire
+
+from . import bundle, limits, native
+from .compiling import filename_of, remember_lines
+from .failures import describe_error
+from .leavings import Leavings, send_leavings
+from .nursery import CLAIMED, GO, PLACE, REPLY, Commands
+from .outcomes import no_result
+from .plain_shell import PlainShell
+from .streams import Console
+
+
+@dataclass
+class _Run:
+    """One program on its way through the child."""
+
+    commands: Commands
+    shell: PlainShell
+    console: Console
+    program: Program
+    job: Dict[str, Any]
+
+    def fetch_remote(self, job_id: str, name: str) -> object:
+        """A value that an earlier job left behind; the supervisor fetches it."""
+        self.console.note({"note": "fetch", "job_id": job_id, "name": name})
+        answer = self.commands.expect(REPLY)
+        if not answer["path"]:
+            raise LookupError(f"the value {name!r} of job {job_id} can't be fetched: {answer['reason']}")
+        graph, blobs = values.read_container(answer["path"])
+        decoded = values.decode(graph, blobs, allow_pickle=True, namespace=self.shell.namespace)
+        return decoded.values[name]
+
+
+def run(commands: Commands, shell: PlainShell, console: Console) -> int:
+    """Wait for the job's place, program and start; run it. Returns the exit status."""
+    place = commands.expect(PLACE)
+    limits.enter(place)
+    kind, claimed_json = commands.receive()
+    if kind != CLAIMED:
+        return 70
+    claimed = json.loads(claimed_json)
+    os.environ.update(claimed.get("env") or {})
+    program = program_from_wire(claimed["program"])
+    shell.configure(program)
+    job = commands.expect(GO)
+    state = _Run(commands, shell, console, program, job)
+    status = "failed"
+    try:
+        status = _run_program(state)
+    except BaseException as error:
+        # Nothing of the user's gets here, except an interrupt between two steps.
+        console.event(describe_error(error, shell))
+    native.flush()
+    console.note({"note": "end", "status": status})
+    return 0
+
+
+def _run_program(state: _Run) -> str:
+    namespace = state.shell.namespace
+    leavings = Leavings(namespace, state.program)
+    failure: Optional[BaseException] = None
+    try:
+        _enter_folders(state)
+        _run_imports(state)
+        leavings.decode(_blobs(state), state.fetch_remote)
+        state.console.note({"note": "started"})
+        has_result, value = (
+            _call(state, leavings) if state.program.kind == "call" else state.shell.run(state.program)
+        )
+        leavings.set_result(has_result, value)
+    except BaseException as error:
+        failure = error
+    try:
+        state.shell.finish()
+    except BaseException as error:
+        failure = failure or error
+    status = "completed"
+    if failure is not None and not _is_clean_exit(failure):
+        state.console.event(describe_error(failure, state.shell))
+        status = _status_of(failure)
+    native.flush()
+    try:
+        send_leavings(leavings, state.console, state.shell, state.job["scratch"])
+    except BaseException as error:
+        if status == "completed":
+            status = _status_of(error)
+            state.console.event(describe_error(error, state.shell))
+        state.console.event(no_result())
+    return status
+
+
+def _is_clean_exit(error: BaseException) -> bool:
+    return isinstance(error, SystemExit) and error.code in (None, 0, False)
+
+
+def _status_of(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, SystemExit):
+        return f"exit {error.code if isinstance(error.code, int) else 1}"
+    return "failed"
+
+
+def _enter_folders(state: _Run) -> None:
+    """Make the job's folder and its requirements importable."""
+    environment = state.job.get("environment")
+    if environment:
+        import site
+
+        known = set(sys.path)
+        site.addsitedir(environment)
+        added = [path for path in sys.path if path not in known]
+        sys.path[:] = added + [path for path in sys.path if path in known]
+    if state.job.get("bundle"):
+        bundle.extract_files(state.job["bundle"], os.getcwd())
+    sys.path.insert(0, os.getcwd())
+    sys.path_importer_cache.clear()
+
+
+def _blobs(state: _Run) -> Dict[str, Any]:
+    import base64
+
+    blobs: Dict[str, Any] = {
+        name: base64.b64decode(text) for name, text in state.program.inline_blobs.items()
+    }
+    if state.job.get("bundle"):
+        blobs.update(bundle.open_blobs(state.job["bundle"]))
+    return blobs
+
+
+def _run_imports(state: _Run) -> None:
+    imports: List[str] = state.program.imports
+    if imports:
+        filename = filename_of("Cell imports")
+        source = "\n".join(imports)
+        remember_lines(source, filename)
+        exec(compile(source, filename, "exec", dont_inherit=True), state.shell.namespace)
+
+
+def _call(state: _Run, leavings: Leavings) -> Tuple[bool, Any]:
+    from .plain_shell import run_awaitable
+
+    inputs = leavings.inputs
+    value = inputs[FUNCTION](*inputs.get(ARGS, ()), **inputs.get(KWARGS, {}))  # type: ignore[operator]
+    if hasattr(value, "__await__"):
+        value = run_awaitable(value)
+    return True, value

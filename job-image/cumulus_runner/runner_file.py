@@ -1,0 +1,31 @@
+"""A file beside the job's folder that tells a restarted executor who runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from cumulus_jupyter.protocol.channel import Assignment
+
+from .processes import process_facts
+
+NAME = "runner.json"
+
+
+def write_runner_file(assignment: Assignment, child_pid: int) -> None:
+    """Write it, before the claim: pids with their start times, the job and the attempt."""
+    pid = os.getpid()
+    facts = {
+        "version": 1,
+        "pid": pid,
+        "start_ticks": process_facts(pid).get("start_ticks", 0),
+        "child_pid": child_pid,
+        "child_start_ticks": process_facts(child_pid).get("start_ticks", 0),
+        "job_id": assignment.job_id,
+        "attempt": assignment.attempt,
+    }
+    path = os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), NAME)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(facts, file)
+    os.replace(path + ".new", path)

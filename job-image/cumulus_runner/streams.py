@@ -1,0 +1,172 @@
+"""The child's side of the output: ``sys.stdout``, ``sys.stderr``, and events, in one order."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import struct
+import termios
+import threading
+import time
+from typing import Any, BinaryIO, Iterable, Mapping, Optional, cast
+
+from . import frames
+
+#: What another process wrote can't have come between two writes closer than this.
+_TOGETHER_S = 20e-6
+_RAW_PATIENCE_S = 0.05
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr).encode
+
+#: Kinds of message: an event to pass on (an error or the result tell that the end is near), or
+#: something for the supervisor itself.
+EVENT_KIND, ERROR_KIND, RESULT_KIND, NOTE_KIND = b"e", b"x", b"r", b"n"
+_KINDS = {"error": ERROR_KIND, "result": RESULT_KIND}
+
+
+class Console:
+    """Writes to the supervisor's frame pipe.
+
+    What the job's C code and subprocesses write goes through descriptors 1 and 2, which are pipes of
+    their own. Before anything is written here, those are given time to be read, so that the order
+    in which a program wrote is the order in which it is seen.
+    """
+
+    def __init__(self) -> None:
+        self._fd = -1
+        self._raw = (-1, -1)
+        self._lock = threading.RLock()
+        self._current: Optional[Stream] = None
+        self._marking = False
+        self._sender = 0
+        self._last_s = 0.0
+        self.stdout = Stream(self, frames.STDOUT, 1, "<stdout>")
+        self.stderr = Stream(self, frames.STDERR, 2, "<stderr>")
+
+    def open(self, fd: int) -> None:
+        """Use this pipe. Descriptors 1 and 2 must be the job's by now."""
+        self._fd = fd
+        self._raw = (
+            fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 20),
+            fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 20),
+        )
+        self._sender = os.getpid()
+        os.register_at_fork(after_in_parent=self._has_forked, after_in_child=self._was_forked)
+
+    def _has_forked(self) -> None:
+        self._marking = True
+
+    def _was_forked(self) -> None:
+        self._lock = threading.RLock()
+        self._marking = True
+        self._sender = os.getpid()
+
+    def text(self, stream: Stream, text: str) -> None:
+        """Write text of a stream."""
+        data = text.encode("utf-8", "backslashreplace")
+        if not data:
+            return
+        with self._lock:
+            self._let_raw_pass()
+            if self._marking:
+                for part in frames.text_parts(data, stream.mark):
+                    self._write(part)
+                self._current = None
+                return
+            if self._current is not stream:
+                self._current = stream
+                data = frames.MARK + stream.mark + data
+            self._write(data)
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Send an event of ``protocol.events`` on its way to the client."""
+        kind = _KINDS.get(event["type"], EVENT_KIND)
+        self._message(kind + _encode(event).encode())
+
+    def note(self, note: Mapping[str, Any]) -> None:
+        """Tell the supervisor something."""
+        self._message(NOTE_KIND + _encode(note).encode())
+
+    def _message(self, payload: bytes) -> None:
+        with self._lock:
+            self._let_raw_pass()
+            for part in frames.message_parts(payload, self._sender):
+                self._write(part)
+
+    def _write(self, data: bytes) -> None:
+        written = os.write(self._fd, data)
+        while written < len(data):
+            data = data[written:]
+            written = os.write(self._fd, data)
+        self._last_s = time.monotonic()
+
+    def _let_raw_pass(self) -> None:
+        now = time.monotonic()
+        if now - self._last_s < _TOGETHER_S:
+            return
+        until = now + _RAW_PATIENCE_S
+        while any(map(unread_bytes, self._raw)) and time.monotonic() < until:
+            time.sleep(0.0001)
+
+
+def unread_bytes(fd: int) -> int:
+    """How many bytes wait in a pipe."""
+    answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
+    return cast(int, struct.unpack("i", answer)[0])
+
+
+class Stream(io.TextIOBase):
+    """``sys.stdout`` or ``sys.stderr`` of the job: everything written is on its way at once."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+    line_buffering = True
+    write_through = True
+    mode = "w"
+
+    def __init__(self, console: Console, mark: bytes, fd: int, name: str) -> None:
+        self._console = console
+        self._fd = fd
+        self._raw: Optional[BinaryIO] = None
+        self.mark = mark
+        self.name = name
+
+    def write(self, text: str) -> int:
+        """Write text; it is on its way when this returns."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._console.text(self, text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
+        """Write several texts."""
+        self.write("".join(lines))
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """For bytes: unbuffered, to the descriptor itself."""
+        if self._raw is None:
+            self._raw = cast(BinaryIO, io.FileIO(self._fd, "w", closefd=False))
+        return self._raw
+
+    def fileno(self) -> int:
+        """The descriptor that C code and subprocesses write to."""
+        return self._fd
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def isatty(self) -> bool:
+        """False: what the job writes goes to a notebook."""
+        return False
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def reconfigure(self, **options: Any) -> None:
+        """Accepted and passed over: this stream is always UTF-8 and unbuffered."""
+
+    def close(self) -> None:
+        """A job can't close its output."""

@@ -1,0 +1,314 @@
+"""A relay that knows the runner's routes and nothing else, in a thread; and a served runner."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER
+
+ROUTES = f"/{API_PATH}/runner/"
+
+
+class FakeJob:
+    """One attempt, as the relay holds it."""
+
+    def __init__(self, program: dict[str, Any], **options: Any) -> None:
+        self.id: str = options.pop("job_id", "job-" + os.urandom(4).hex())
+        self.attempt: int = options.pop("attempt", 1)
+        self.claim_token = os.urandom(16).hex()
+        self.bundle: bytes = options.pop("bundle", b"")
+        self.claimed = {
+            "program": {"kind": "cell", "title": "Cell In[1]", **program},
+            "requirements": options.pop("requirements", []),
+            "env": options.pop("env", {}),
+            "bundle_bytes": len(self.bundle),
+            "duration_s": options.pop("duration_s", 60.0),
+            "cancel_requested": options.pop("cancel_requested", False),
+        }
+        assert not options, options
+        self.session_key = ""
+        self.claims = 0
+        self.events: list[dict[str, Any]] = []
+        self.event_times: list[float] = []
+        self.batches: list[tuple[int, int]] = []
+        self.outcome: dict[str, Any] | None = None
+        self.outcome_at = 0.0
+        self.claimed_at = 0.0
+        self.values: dict[str, bytes] = {}
+        self.cancel = threading.Event()
+        self.changed = threading.Condition()
+        self.fenced = False
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+        """Wait until something the runner reports makes ``condition`` true."""
+        with self.changed:
+            if not self.changed.wait_for(condition, timeout_s):
+                raise TimeoutError(f"not so after {timeout_s} s: {self.events[-5:]} {self.outcome}")
+
+    def wait_for_end(self, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Wait for the outcome."""
+        self.wait_for(lambda: self.outcome is not None, timeout_s)
+        assert self.outcome is not None
+        return self.outcome
+
+    def wait_for_text(self, text: str, timeout_s: float = 30.0) -> None:
+        """Wait until stdout has ``text``."""
+        self.wait_for(lambda: text in self.text("stdout"), timeout_s)
+
+    def text(self, stream: str) -> str:
+        """Everything that came on a stream."""
+        return "".join(e["text"] for e in self.events if e["type"] == "log" and e["stream"] == stream)
+
+    def of_type(self, *types: str) -> list[dict[str, Any]]:
+        """The events of these types."""
+        return [event for event in self.events if event["type"] in types]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The one Result."""
+        (result,) = self.of_type("result")
+        return result
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The one Error."""
+        (error,) = self.of_type("error")
+        return error
+
+
+class FakeRelay:
+    """Serves the runner's routes on a local port.
+
+    ``before`` is called with method, route and job before each request is handled; it may return
+    a status to answer with instead, or "drop" to hang up before, or "lose" to hang up after it.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.jobs: dict[str, FakeJob] = {}
+        self.before: Callable[[str, str, FakeJob | None], int | str | None] = lambda *_: None
+        self._connections: list[socket.socket] = []
+        relay = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
+
+            def setup(self) -> None:
+                super().setup()
+                relay._connections.append(self.connection)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                relay._handle(self, "POST")
+
+            def do_GET(self) -> None:
+                relay._handle(self, "GET")
+
+            def do_PUT(self) -> None:
+                relay._handle(self, "PUT")
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A runner that hangs up is no news."""
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def add(self, job: FakeJob) -> FakeJob:
+        """Know a job."""
+        self.jobs[job.id] = job
+        return job
+
+    def stop(self) -> None:
+        """Hang up on everybody and stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in self._connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            connection.close()
+        self._thread.join()
+
+    def _handle(self, handler: BaseHTTPRequestHandler, method: str) -> None:
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        route = unquote(handler.path[len(ROUTES) :])
+        token = (handler.headers.get("Authorization") or "").removeprefix("Bearer ")
+        job = next((j for j in self.jobs.values() if token in (j.claim_token, j.session_key)), None)
+        instead = self.before(method, route, job)
+        if instead == "drop":
+            handler.close_connection = True
+            return
+        if isinstance(instead, int):
+            self._answer(handler, instead, b'{"code":"X","message":"as asked"}')
+            return
+        if job is None or handler.headers.get(PROTOCOL_HEADER) != "1":
+            self._answer(handler, 401, b'{"code":"UNAUTHENTICATED","message":"who are you"}')
+            return
+        with job.changed:
+            status, answer = self._answer_of(method, route, job, body)
+            job.changed.notify_all()
+        if route == "control":
+            self._stream(handler, job)
+        elif instead == "lose":
+            handler.close_connection = True
+        else:
+            self._answer(handler, status, answer)
+
+    def _answer_of(self, method: str, route: str, job: FakeJob, body: bytes) -> tuple[int, bytes]:
+        if job.fenced:
+            return 409, b'{"code":"FAILED_PRECONDITION","message":"fenced"}'
+        if route == "claim":
+            claim = json.loads(body)
+            if job.session_key not in ("", claim["session_key"]):
+                return 409, b'{"code":"FAILED_PRECONDITION","message":"claimed by another"}'
+            job.session_key = claim["session_key"]
+            job.claims += 1
+            job.claimed_at = time.perf_counter()
+            return 200, json.dumps(job.claimed).encode()
+        if route == "events":
+            return 200, json.dumps(self._store(job, json.loads(body))).encode()
+        if route == "bundle":
+            return 200, job.bundle
+        if route.startswith("values/") and method == "PUT":
+            job.values[route[7:]] = body
+            return 204, b""
+        if route.startswith("values/"):
+            job_id, name = route[7:].split("/", 1)
+            return (200, self.jobs[job_id].values[name]) if job_id in self.jobs else (404, b"{}")
+        return (200, b"") if route == "control" else (404, b"{}")
+
+    def _store(self, job: FakeJob, batch: dict[str, Any]) -> dict[str, Any]:
+        skip = len(job.events) + 1 - batch["first"]
+        assert skip >= 0, "a gap"
+        job.batches.append((batch["first"], len(batch["events"])))
+        now = time.perf_counter()
+        for event in batch["events"][skip:]:
+            job.events.append(event)
+            job.event_times.append(now)
+        if batch.get("outcome") is not None and job.outcome is None:
+            job.outcome, job.outcome_at = batch["outcome"], now
+        return {"through": len(job.events), "cancel_requested": job.cancel.is_set()}
+
+    def _answer(self, handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+        head = f"HTTP/1.1 {status} X\r\n{PROTOCOL_HEADER}: 1\r\nContent-Length: {len(body)}\r\n\r\n"
+        handler.wfile.write(head.encode() + (b"" if status == 204 else body))
+        handler.wfile.flush()
+
+    def _stream(self, handler: BaseHTTPRequestHandler, job: FakeJob) -> None:
+        head = f"HTTP/1.1 200 OK\r\n{PROTOCOL_HEADER}: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        handler.wfile.write(head.encode() + b"3\r\n:\n\n\r\n")
+        handler.wfile.flush()
+        while not job.cancel.wait(0.02) and job.outcome is None:
+            pass
+        if job.cancel.is_set():
+            said = b"event: cancel\ndata: {}\n\n"
+            handler.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(said), said))
+            handler.wfile.flush()
+        handler.close_connection = True
+
+
+class ServedRunner:
+    """A runner process that takes assignments from this one."""
+
+    def __init__(self, relay: FakeRelay, folder: Path, python: str = sys.executable, **env: str) -> None:
+        self.relay = relay
+        self.folder = folder
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        self._socket.settimeout(60)
+        self.log = folder / "runner.log"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [python, "-m", "cumulus_runner", "--serve", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, **env},
+                start_new_session=True,
+            )
+        theirs.close()
+        self._lines = ours.makefile("rb")
+        self.pid: int = self.read()["ready"]
+
+    def read(self) -> dict[str, Any]:
+        """The next line it says."""
+        line = self._lines.readline()
+        if not line:
+            raise EOFError(self.log.read_text())
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def assign(self, job: FakeJob, **options: Any) -> FakeJob:
+        """Hand it a job."""
+        self.relay.add(job)
+        workdir = self.folder / "jobs" / job.id / str(job.attempt) / "work"
+        workdir.mkdir(parents=True)
+        assignment = {
+            "job_id": job.id,
+            "attempt": job.attempt,
+            "claim_token": job.claim_token,
+            "url": self.relay.url,
+            "workdir": str(workdir),
+            "environments_dir": str(self.folder / "environments"),
+            "grace_s": 5.0,
+            **options,
+        }
+        self._socket.sendall(json.dumps(assignment).encode() + b"\n")
+        return job
+
+    def run(self, source: str, timeout_s: float = 30.0, **options: Any) -> FakeJob:
+        """Run a cell to its end."""
+        given = {k: options.pop(k) for k in ("memory_mib", "cpu", "env_", "grace_s") if k in options}
+        program = {"source": source, **options.pop("program", {})}
+        job = self.assign(FakeJob(program, **options), **given)
+        job.wait_for_end(timeout_s)
+        assert self.read() == {"done": job.id, "attempt": job.attempt}
+        return job
+
+    def close(self) -> None:
+        """Hang up, wait for its end."""
+        self._lines.close()
+        self._socket.close()
+        self.process.wait(30)
+
+
+def result_values(job: FakeJob) -> dict[str, Any]:
+    """The names that a job's Result brings, decoded."""
+    from cumulus_jupyter import values
+
+    result = job.result
+    if result["graph"] is None and not result["stored_blobs"]:
+        return {}
+    blobs = {name: base64.b64decode(text) for name, text in result["inline_blobs"].items()}
+    return dict(values.apply_changes(result["graph"], blobs, {}, allow_pickle=False, namespace={}))
