@@ -1,0 +1,63 @@
+"""What a job is told that no worker could hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument, ResourceExhausted, Unavailable
+from cumulus_server.scheduling.capacity import Capacity
+from cumulus_server.scheduling.model import Ask, Device, Worker
+from cumulus_server.scheduling.refusal import refusal, waiting_reason
+
+PLAIN = Worker("local", "process", slots=4, memory_mib=8192, pythons=("3.11",))
+TWO_GPUS = Worker(
+    "gpu", "process", slots=4, memory_mib=4096, pythons=("3.11", "3.12"), devices=(Device("0"), Device("1"))
+)
+
+
+def told(ask: Ask, *workers: Worker) -> CumulusError:
+    error = refusal(Capacity(workers), ask, {"process"})
+    assert error is not None and error.next
+    return error
+
+
+@pytest.mark.parametrize(
+    ("ask", "kind", "message"),
+    [
+        (Ask("j", tenths=5), Unavailable, "No GPU workers available"),
+        (Ask("j", executor="swarm"), InvalidArgument, "Unknown executor: swarm"),
+        (Ask("j", needs=frozenset({"images"})), InvalidArgument, "No worker offers what the job asks for: images"),
+        (Ask("j", memory_mib=9000), ResourceExhausted,
+         "No workers with sufficient memory (requested: 9000 MiB, max available: 8192 MiB)"),
+        (Ask("j", python="3.13"), InvalidArgument, "No worker has Python 3.13"),
+    ],
+)  # fmt: skip
+def test_without_a_gpu(ask: Ask, kind: type[CumulusError], message: str) -> None:
+    error = told(ask, PLAIN)
+    assert type(error) is kind and error.message.startswith(message)
+
+
+def test_more_gpus_than_any_worker_has() -> None:
+    error = told(Ask("j", tenths=40), PLAIN, TWO_GPUS)
+    assert error.message == "No workers with sufficient GPU capacity (requested: 4, max available: 2)"
+    assert error.code == "RESOURCE_EXHAUSTED"
+
+
+def test_all_there_but_on_no_worker_together() -> None:
+    assert type(told(Ask("j", tenths=5, memory_mib=8000), PLAIN, TWO_GPUS)) is Unavailable
+
+
+def test_what_could_be_held_is_not_refused_though_it_is_taken_or_down() -> None:
+    down = Worker("w", "process", slots=1, memory_mib=1, devices=(Device("0"),), ready=False)
+    capacity = Capacity([down])
+    assert refusal(capacity, Ask("j", tenths=10), {"process"}) is None
+    assert waiting_reason(capacity, Ask("j", tenths=10)) == "waiting for a worker to come up"
+
+
+def test_what_is_waited_for_is_named() -> None:
+    capacity = Capacity([TWO_GPUS])
+    placement = capacity.fit(Ask("a", tenths=20))
+    assert placement is not None
+    capacity.take(placement)
+    assert waiting_reason(capacity, Ask("b", tenths=3)) == "waiting for 0.3 of a GPU, 0 free on one now"
+    assert waiting_reason(capacity, Ask("b", tenths=20)) == "waiting for 2 whole GPUs, 0 free together now"
