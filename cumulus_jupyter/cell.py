@@ -1,0 +1,276 @@
+"""One cell: package it, submit it, follow it, show it, write back what it left."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .client.api import CumulusClient
+from .client.errors import JobCancelled
+from .client.http import segment
+from .client.interrupts import InterruptGate
+from .client.job import Job
+from .client.options import checked, requirements_file
+from .client.outcome import Outcome, exception_from, read_values
+from .client.packing import CellRequest, Packed, pack_cell
+from .client.stream import EventStream
+from .client.submission import JobOptions, submit
+from .options import Parsed, check_name, help_text
+from .protocol.errors import CumulusError, InvalidArgument
+from .settings import Cumulus
+from .view.cell_view import CellView, make_view
+from .view.failure import JobInterrupted
+from .view.tables import Text
+
+#: How long a stopped cell still shows what its job says.
+LAST_WORDS_S = 0.75
+#: How long a stopped cell tries to tell the relay.
+CANCEL_LIMIT_S = 0.5
+
+
+class Session:
+    """One shell's connection and settings; made when the extension is loaded."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.settings = Cumulus(parent=shell)
+        self._client: CumulusClient | None = None
+
+    @property
+    def client(self) -> CumulusClient:
+        """The client of this shell, made at first use."""
+        if self._client is None:
+            self.connect(self.settings.url or None, self.settings.token or None)
+        assert self._client is not None
+        return self._client
+
+    def connect(self, url: str | None, token: str | None) -> CumulusClient:
+        """Use this relay from now on; without a URL the one that is found."""
+        self._client = CumulusClient(url, token, autostart=self.settings.autostart)
+        return self._client
+
+    def restore(self, client: CumulusClient) -> None:
+        """Use this client again, after another one could not be reached."""
+        self._client = client
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The notebook's names."""
+        namespace: dict[str, Any] = self.shell.user_ns
+        return namespace
+
+    def view(self, name: str, *, quiet: bool = False, prefix: str = "") -> CellView:
+        """The view for the cell that is running."""
+        return make_view(self.shell, self.settings.effective_view, name=name, quiet=quiet, prefix=prefix)
+
+
+def run_cell(session: Session, parsed: Parsed, source: str) -> Any:
+    """Run one cell elsewhere; returns its last expression.
+
+    Raises what the cell raised, ``CumulusError`` where it could not be run, ``JobInterrupted`` where it
+    was stopped. Called by the cell magic.
+    """
+    if parsed.get("help"):
+        return Text(help_text())
+    if not source.strip():
+        raise InvalidArgument("The cell is empty", next="Write the code to run below the line of the magic.")
+    options = merged_options(session.settings, parsed, session.shell.execution_count)
+    detach = parsed.get("detach")
+    if detach is not None:
+        check_name(detach, "--detach")
+    request = CellRequest(
+        source=source,
+        shell=session.shell,
+        inputs=parsed.names("input"),
+        outputs=parsed.names("output"),
+        value_limit_bytes=session.settings.value_limit_bytes,
+    )
+    client = session.client
+    packed = pack_cell(request, options, client.found.health, dry_run=bool(parsed.get("dry_run")))
+    if packed.submission is None:
+        return packed.report
+    if detach is not None:
+        session.namespace[detach] = _detached(session, packed, options)
+        return None
+    quiet = bool(parsed.get("quiet", session.settings.quiet))
+    view = session.view(options.name, quiet=quiet)
+    outcome = Outcome()
+    with InterruptGate() as gate:
+        job_id, opened = submit(client.http, packed.submission, gate=gate)
+        stream = EventStream(client.http, job_id, opened=opened, gate=gate, on_away=view.away)
+        try:
+            follow(stream, view, outcome)
+        except KeyboardInterrupt:
+            _stop(session, stream, view, outcome, options.pickle, packed)
+        finally:
+            view.end()
+    return conclude(session, job_id, outcome, options.pickle, packed)
+
+
+def attach(session: Session, reference: str) -> Any:
+    """Show a job in this cell from its first event, follow it to its end, and bind what it left.
+
+    Stopping this cell leaves the job alone. Called by ``%cumulus attach``.
+    """
+    client = session.client
+    job = client.find(reference)
+    view = session.view(job.name, prefix=f"{job.id}-{session.shell.execution_count}-")
+    outcome = Outcome()
+    with InterruptGate() as gate:
+        stream = EventStream(client.http, job.id, gate=gate, on_away=view.away)
+        try:
+            follow(stream, view, outcome)
+        except KeyboardInterrupt:
+            stream.close()
+            raise JobInterrupted(
+                "The job goes on; this cell no longer follows it",
+                f"%cumulus cancel {job.id} ends it.",
+                job.id,
+            ) from None
+        finally:
+            view.end()
+    return conclude(session, job.id, outcome, session.settings.pickle)
+
+
+def follow(stream: EventStream, view: CellView, outcome: Outcome) -> None:
+    """Show a job's events as they come, to its end."""
+    while stream.end is None:
+        events = stream.read(view.next_tick_s())
+        if not events:
+            view.tick()
+            continue
+        for _, event in events:
+            if event is not None:
+                view.show(event)
+        outcome.take(event for _, event in events)
+        if stream.end is None:
+            view.settle()
+
+
+def conclude(
+    session: Session, job_id: str, outcome: Outcome, allow_pickle: bool, packed: Packed | None = None
+) -> Any:
+    """Write an ended job's values into the notebook and return the last expression, or raise its error.
+
+    ``packed`` is what was sent, where this cell sent it.
+    """
+    source = packed.source if packed else ""
+    failure = exception_from(outcome, job_id, session.namespace, source)
+    try:
+        values = read_values(
+            session.client.http,
+            job_id,
+            outcome.result,
+            allow_pickle=allow_pickle,
+            originals=packed.originals if packed else None,
+            namespace=session.namespace,
+            source=source,
+        )
+    except CumulusError:
+        if failure is not None:
+            raise failure from None
+        raise
+    for name in values.deleted:
+        session.namespace.pop(name, None)
+    if values.names:
+        session.shell.push(values.names)
+    if failure is not None:
+        raise failure
+    return values.result
+
+
+def merged_options(settings: Cumulus, parsed: Parsed, execution_count: int) -> JobOptions:
+    """The job's options: what the line says, else the notebook's defaults. Raises ``InvalidArgument``."""
+    asked = settings.job_defaults()
+    for key in ("gpu", "cpu", "memory", "duration", "name", "image", "executor", "retries", "pickle"):
+        if parsed.get(key) is not None:
+            asked[key] = parsed.get(key)
+    required = [*asked["requirements"], *parsed.get("require", [])]
+    for path in parsed.get("requirements", []):
+        required += requirements_file(path)
+    asked["requirements"] = list(dict.fromkeys(required))
+    asked["labels"] = {**asked["labels"], **checked({"labels": parsed.get("label", [])}).labels}
+    asked["env"] = {**asked["env"], **checked({"env": parsed.get("env", [])}).env}
+    asked["wait"] = not parsed.get("no_wait", False)
+    asked["name"] = asked.get("name") or f"In[{execution_count}]"
+    return checked(asked)
+
+
+def _detached(session: Session, packed: Packed, options: JobOptions) -> Job:
+    assert packed.submission is not None
+    client = session.client
+    job_id, _ = submit(client.http, packed.submission, events=False)
+    return Job(
+        client.http,
+        job_id,
+        name=options.name,
+        allow_pickle=options.pickle,
+        namespace=session.namespace,
+    )
+
+
+def _stop(
+    session: Session,
+    stream: EventStream,
+    view: CellView,
+    outcome: Outcome,
+    allow_pickle: bool,
+    packed: Packed,
+) -> None:
+    """Cancel the job and show its last words; returns where it ended in time on its own terms."""
+    job_id = stream.job_id
+    give_up = time.monotonic() + LAST_WORDS_S
+    view.say("cancelling")
+    told = _cancel(session, job_id)
+    hint = f"%cumulus attach {job_id} shows how it ends."
+    try:
+        while stream.end is None and (left := give_up - time.monotonic()) > 0:
+            events = stream.read(left)
+            for _, event in events:
+                if event is not None:
+                    view.show(event)
+            outcome.take(event for _, event in events)
+            view.settle()
+    except KeyboardInterrupt:
+        stream.close()
+        raise JobInterrupted("The job is being cancelled, and is no longer followed", hint, job_id) from None
+    if stream.end is None:
+        stream.close()
+        if told is not None:
+            raise JobInterrupted(
+                f"The relay could not be told to cancel the job: {told.message}",
+                f"When it is back: %cumulus cancel {job_id}",
+                job_id,
+            ) from None
+        raise JobInterrupted(
+            "The job is being cancelled; its code has a moment to clean up", hint, job_id
+        ) from None
+    failure = exception_from(outcome, job_id, session.namespace)
+    if isinstance(failure, JobCancelled):
+        _raise_stopped(session, outcome, job_id, allow_pickle, packed)
+
+
+def _raise_stopped(
+    session: Session, outcome: Outcome, job_id: str, allow_pickle: bool, packed: Packed
+) -> None:
+    """End the cell as a local one ends: with a KeyboardInterrupt, and the traceback where there is one."""
+    stopped = JobInterrupted("The job was cancelled", "", job_id)
+    if outcome.error is not None and outcome.error.traceback:
+        from .client.errors import Rendered
+
+        stopped.__dict__["_render_traceback_"] = Rendered(list(outcome.error.traceback))
+    try:
+        conclude(session, job_id, outcome, allow_pickle, packed)
+    except CumulusError:
+        pass
+    raise stopped from None
+
+
+def _cancel(session: Session, job_id: str) -> CumulusError | None:
+    try:
+        session.client.http.call(
+            "DELETE", f"jobs/{segment(job_id)}", away_limit_s=0, timeout_s=CANCEL_LIMIT_S
+        )
+    except CumulusError as error:
+        return error
+    return None

@@ -1,0 +1,121 @@
+"""Start a headless relay for this user, once.
+
+The relay belongs to the user, not to the process that happened to start it: it has its own session,
+and goes on when that process ends. A lock keeps two kernels from starting one each.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..protocol.errors import CumulusError, Unavailable
+from .discovery import Candidate, local_candidate
+from .http import Endpoint, Http
+
+#: How long a relay may take to come up.
+START_LIMIT_S = 60.0
+_POLL_S = 0.05
+_LOG_TAIL_LINES = 12
+#: What a relay must not inherit from the kernel that starts it.
+_PRIVATE = ("JPY_", "JUPYTERHUB_", "CUMULUS_URL", "CUMULUS_TOKEN")
+#: Kept so that a relay which ends is not left a zombie while this process lives.
+_started: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def start_relay(folder: Path) -> Candidate:
+    """The user's relay: one that has come up meanwhile, or a new one.
+
+    Raises ``Unavailable`` with the end of its log where it does not come up.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _only_one_at_a_time(folder):
+        running = local_candidate(folder)
+        if running is not None and _answers(running):
+            return running
+        if importlib.util.find_spec("cumulus_server") is None:
+            raise Unavailable(
+                "No relay was found, and there is none installed here to start",
+                next="Install cumulus-jupyter here, or name a relay with: %cumulus connect URL",
+            )
+        return _launch(folder, running)
+
+
+def start_relay_if_dead(folder: Path) -> Candidate | None:
+    """Start the user's relay again where its process is gone; ``None`` where it is not."""
+    for process in _started.values():
+        process.poll()
+    try:
+        import json
+
+        pid = int(json.loads((folder / "relay.json").read_text())["pid"])
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return start_relay(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None
+
+
+def _launch(folder: Path, stale: Candidate | None) -> Candidate:
+    log = folder / "relay.log"
+    env = {key: value for key, value in os.environ.items() if not key.startswith(_PRIVATE)}
+    with open(log, "ab") as out:
+        begin = out.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cumulus_server"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=Path.home(),
+            env=env,
+            start_new_session=True,
+        )
+    _started[process.pid] = process
+    give_up = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < give_up:
+        now = local_candidate(folder)
+        if now is not None and now != stale and _answers(now):
+            return now
+        if process.poll() is not None:
+            raise Unavailable(
+                f"The relay ended as it started (status {process.returncode}):\n{_tail(log, begin)}",
+                next=f"Its log is {log}.",
+            )
+        time.sleep(_POLL_S)
+    process.terminate()
+    raise Unavailable(
+        f"The relay did not come up within {START_LIMIT_S:.0f} s:\n{_tail(log, begin)}",
+        next=f"Its log is {log}.",
+    )
+
+
+def _answers(candidate: Candidate) -> bool:
+    endpoint = Endpoint(candidate.url, candidate.token)
+    try:
+        Http(lambda _: endpoint).call("GET", "health", away_limit_s=0, timeout_s=2.0)
+    except CumulusError:
+        return False
+    finally:
+        endpoint.close()
+    return True
+
+
+def _tail(log: Path, begin: int) -> str:
+    with open(log, "rb") as file:
+        file.seek(begin)
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+
+
+@contextmanager
+def _only_one_at_a_time(folder: Path) -> Iterator[None]:
+    with open(folder / "start.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

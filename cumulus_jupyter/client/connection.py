@@ -1,0 +1,329 @@
+"""One keep-alive HTTP/1.1 connection, made for event streams.
+
+``http.client`` parses headers with the mail parser and reads through two buffers; a cell pays for
+that on every run. This reads what has arrived and hands it on at once, and it waits in one place
+only, so that an interrupt can be let in exactly there (see ``client.interrupts``).
+
+Raises ``OSError`` (``ConnectionLost`` among them) for everything the network does.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Union
+from urllib.parse import urlsplit
+
+from ..protocol.errors import InvalidArgument
+
+CONNECT_TIMEOUT_S = 5.0
+#: How long a send may stall, and how long an answer's head may take.
+PATIENCE_S = 60.0
+_HEAD_LIMIT_BYTES = 256 * 1024
+_RECEIVE_BYTES = 256 * 1024
+#: Bodies up to this go out together with their head, in one segment where possible.
+_JOIN_BYTES = 64 * 1024
+_SLICE_BYTES = 1024 * 1024
+
+#: ``wait(poll, timeout_s)`` -> ready; where a thread waits for the network.
+Wait = Callable[["select.poll", "float | None"], bool]
+Part = Union[bytes, bytearray, memoryview, "FilePart"]
+
+
+class ConnectionLost(ConnectionError):
+    """The other side closed the connection, or what it said is not HTTP."""
+
+
+class TimedOut(ConnectionLost):
+    """Nothing came for longer than allowed."""
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A file as part of a request body; opened anew for each attempt."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a relay listens: the pieces of its URL."""
+
+    host: str
+    port: int
+    tls: bool
+    #: Path below which the relay's routes live; ends in a slash.
+    base_path: str
+
+
+def parse_address(url: str) -> Address:
+    """The pieces of a relay's URL. Raises ``InvalidArgument``."""
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+        raise InvalidArgument(
+            f"Not a relay's address: {url}", next="Write it as http://HOST:PORT/ or https://HOST/."
+        )
+    tls = parts.scheme == "https"
+    path = parts.path if parts.path.endswith("/") else parts.path + "/"
+    return Address(parts.hostname, port or (443 if tls else 80), tls, path)
+
+
+def wait_readable(poll: select.poll, timeout_s: float | None) -> bool:
+    """Wait until there is something to read. The plain ``Wait``."""
+    return bool(poll.poll(None if timeout_s is None else max(0.0, timeout_s * 1000)))
+
+
+def size_of(part: Part) -> int:
+    """Bytes a body part takes on the wire."""
+    if isinstance(part, FilePart):
+        return part.size_bytes
+    return part.nbytes if isinstance(part, memoryview) else len(part)
+
+
+class Connection:
+    """A socket to one relay; used by one thread at a time."""
+
+    def __init__(self, address: Address, wait: Wait = wait_readable) -> None:
+        self.address = address
+        self.wait = wait
+        self._buffer = bytearray()
+        self._open_response: Response | None = None
+        raw = socket.create_connection((address.host, address.port), timeout=CONNECT_TIMEOUT_S)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.tls:
+            context = ssl.create_default_context()
+            self._socket: socket.socket = context.wrap_socket(raw, server_hostname=address.host)
+        else:
+            self._socket = raw
+        self._socket.settimeout(PATIENCE_S)
+        self._poll = select.poll()
+        self._poll.register(self._socket.fileno(), select.POLLIN)
+
+    def close(self) -> None:
+        """Give the connection up. A response on it ends."""
+        self._open_response = None
+        self._socket.close()
+
+    def is_reusable(self) -> bool:
+        """True: the last answer has been read to its end and the relay has not hung up."""
+        response = self._open_response
+        if response is not None and not response.drain_tail():
+            return False
+        # Between two requests the relay has nothing to say: whatever can be read is its farewell.
+        return not self._buffer and not wait_readable(self._poll, 0)
+
+    def request(
+        self,
+        head: bytes,
+        body: Sequence[Part] = (),
+        timeout_s: float = PATIENCE_S,
+        checkpoint: Callable[[], None] | None = None,
+    ) -> Response:
+        """Send a request and read the head of its answer.
+
+        ``checkpoint`` is called between the pieces of a long body; what it raises ends the request.
+        """
+        lost: OSError | None = None
+        try:
+            self._send(head, body, checkpoint)
+        except OSError as error:
+            # A relay that refuses a body answers and hangs up while it is still being sent.
+            lost = error
+        try:
+            response = self._read_head(2.0 if lost else timeout_s)
+        except OSError as error:
+            raise (lost or error) from None
+        self._open_response = response
+        return response
+
+    def _send(self, head: bytes, body: Sequence[Part], checkpoint: Callable[[], None] | None) -> None:
+        if not body:
+            self._socket.sendall(head)
+            return
+        if sum(map(size_of, body)) <= _JOIN_BYTES and not any(isinstance(p, FilePart) for p in body):
+            self._socket.sendall(b"".join([head, *body]))  # type: ignore[list-item]
+            return
+        self._socket.sendall(head)
+        for part in body:
+            if isinstance(part, FilePart):
+                with open(part.path, "rb") as file:
+                    self._send_file(file, part.size_bytes, checkpoint)
+                continue
+            view = memoryview(part).cast("B")
+            for start in range(0, view.nbytes, _SLICE_BYTES):
+                if checkpoint:
+                    checkpoint()
+                self._socket.sendall(view[start : start + _SLICE_BYTES])
+
+    def _send_file(self, file: BinaryIO, size_bytes: int, checkpoint: Callable[[], None] | None) -> None:
+        sent = 0
+        while sent < size_bytes:
+            if checkpoint:
+                checkpoint()
+            count = self._socket.sendfile(file, sent, min(4 * _SLICE_BYTES, size_bytes - sent))
+            if not count:
+                raise ConnectionLost("a file of the bundle became shorter while it was sent")
+            sent += count
+
+    def receive(self, timeout_s: float | None) -> bool:
+        """Take what has arrived into the buffer. False: nothing came in time."""
+        pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+        if not pending and not self.wait(self._poll, timeout_s):
+            return False
+        data = self._socket.recv(_RECEIVE_BYTES)
+        if not data:
+            raise ConnectionLost("the relay closed the connection")
+        self._buffer += data
+        return True
+
+    def receive_into(self, view: memoryview, timeout_s: float) -> int:
+        """Take up to ``len(view)`` bytes straight into ``view``; what was buffered first."""
+        if self._buffer:
+            count = min(len(self._buffer), view.nbytes)
+            view[:count] = self._buffer[:count]
+            del self._buffer[:count]
+            return count
+        pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+        if not pending and not self.wait(self._poll, timeout_s):
+            raise TimedOut("the relay stopped sending")
+        count = self._socket.recv_into(view)
+        if not count:
+            raise ConnectionLost("the relay closed the connection")
+        return count
+
+    def _read_head(self, timeout_s: float) -> Response:
+        buffer = self._buffer
+        while True:
+            end = buffer.find(b"\r\n\r\n")
+            if end >= 0:
+                break
+            if len(buffer) > _HEAD_LIMIT_BYTES:
+                raise ConnectionLost("the answer's head has no end")
+            if not self.receive(timeout_s):
+                raise TimedOut("the relay did not answer in time")
+        lines = bytes(buffer[:end]).decode("latin-1").split("\r\n")
+        del buffer[: end + 4]
+        status = lines[0].split(" ", 2)
+        if len(status) < 2 or not status[0].startswith("HTTP/1.") or not status[1].isdigit():
+            raise ConnectionLost("the answer is not HTTP")
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        return Response(self, int(status[1]), headers)
+
+
+class Response:
+    """An answer whose body is read as it comes."""
+
+    def __init__(self, connection: Connection, status: int, headers: dict[str, str]) -> None:
+        self.status = status
+        self.headers = headers
+        self._connection = connection
+        self._buffer = connection._buffer
+        self._chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+        #: Bytes of the body, or of the current chunk, that are still to come; None: until the end.
+        self._left: int | None = 0 if self._chunked else None
+        length = headers.get("content-length", "")
+        if not self._chunked and length.isdigit():
+            self._left = int(length)
+        self.finished = status in (204, 304) or (not self._chunked and self._left == 0)
+        self.keeps = headers.get("connection", "").lower() != "close" and (
+            self.finished or self._left is not None
+        )
+
+    @property
+    def length_bytes(self) -> int | None:
+        """Size of the body that is still to come, where it was announced."""
+        return None if self._chunked else self._left
+
+    def read_some(self, timeout_s: float | None) -> bytes:
+        """What has arrived of the body; ``b""`` when it ended, or when nothing came in time
+        (``finished`` tells which)."""
+        while not self.finished:
+            data = self._take()
+            if data or self.finished:
+                return data
+            try:
+                if not self._connection.receive(timeout_s):
+                    return b""
+            except ConnectionLost:
+                if self._chunked or self._left is not None:
+                    raise
+                self.finished = True
+        return b""
+
+    def read(self, timeout_s: float = PATIENCE_S) -> bytes:
+        """The whole body."""
+        parts = []
+        while True:
+            data = self.read_some(timeout_s)
+            if data:
+                parts.append(data)
+            elif self.finished:
+                return b"".join(parts)
+            else:
+                raise TimedOut("the relay stopped sending")
+
+    def read_into(self, view: memoryview) -> None:
+        """Fill ``view`` with the body; it must be ``length_bytes`` long."""
+        done = 0
+        while done < view.nbytes:
+            done += self._connection.receive_into(view[done:], PATIENCE_S)
+        self._left = 0
+        self.finished = True
+
+    def drain_tail(self) -> bool:
+        """Read the last few bytes of a body whose content is known to be complete."""
+        if not self.keeps:
+            return False
+        try:
+            while not self.finished:
+                if not self._take() and not self.finished and not self._connection.receive(0.05):
+                    return False
+        except OSError:
+            return False
+        return True
+
+    def _take(self) -> bytes:
+        """Body bytes from the buffer; ``b""`` where more must be received first."""
+        buffer = self._buffer
+        if not self._chunked:
+            data = bytes(buffer if self._left is None else buffer[: self._left])
+            del buffer[: len(data)]
+            if self._left is not None:
+                self._left -= len(data)
+                self.finished = self._left == 0
+            return data
+        return self._take_chunks()
+
+    def _take_chunks(self) -> bytes:
+        buffer = self._buffer
+        parts = []
+        while buffer:
+            if not self._left:
+                line_end = buffer.find(b"\r\n", 2 if buffer.startswith(b"\r\n") else 0)
+                if line_end < 0:
+                    break
+                size = int(bytes(buffer[:line_end]).split(b";")[0], 16)
+                if size == 0:
+                    if buffer.find(b"\r\n\r\n") < 0:
+                        break
+                    buffer.clear()
+                    self.finished = True
+                    break
+                del buffer[: line_end + 2]
+                self._left = size
+            data = bytes(buffer[: self._left])
+            del buffer[: len(data)]
+            self._left = (self._left or 0) - len(data)
+            parts.append(data)
+        return b"".join(parts)

@@ -1,0 +1,176 @@
+"""What a job left behind: its end, its error, and its values as objects here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.errors import DeadlineExceeded, FailedPrecondition
+from ..protocol.events import Error, Event, RemoteValueInfo, Result, State
+from ..protocol.jobs import CANCELLED, COMPLETED, END_STATES
+from ..protocol.program import OUTPUTS, RESULT
+from .errors import JobCancelled, exception_of, failure_of
+from .http import Http
+from .transfer import fetched_container
+
+if TYPE_CHECKING:
+    from ..values import Applied
+
+
+@dataclass
+class Outcome:
+    """Collects from a job's events what decides how it ended."""
+
+    end: State | None = None
+    error: Error | None = None
+    result: Result | None = None
+
+    def take(self, events: Iterable[Event | None]) -> None:
+        """Note what matters; pass over the rest. A new attempt starts afresh."""
+        for event in events:
+            if isinstance(event, State):
+                if event.state in END_STATES:
+                    self.end = event
+            elif isinstance(event, Error):
+                self.error = event
+            elif isinstance(event, Result):
+                self.result = event
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a job, decoded."""
+
+    #: Names to bind, without the last expression.
+    names: dict[str, Any] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+    #: The last expression, or what the function returned.
+    result: Any = None
+
+
+def read_values(
+    http: Http,
+    job_id: str,
+    result: Result | None,
+    *,
+    allow_pickle: bool,
+    originals: Mapping[int, Any] | None = None,
+    namespace: dict[str, Any] | None = None,
+    source: str = "",
+) -> Values:
+    """Decode a job's result; what has stayed behind becomes ``RemoteValue``.
+
+    Objects in ``originals`` that the job changed in place are changed in place here. ``source`` is the
+    submitted cell as plain Python: only definitions that stand in it are run.
+    Raises ``CumulusError``.
+    """
+    if result is None:
+        return Values()
+    found: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    if result.graph is not None:
+        if result.stored_blobs:
+            with fetched_container(http, job_id, OUTPUTS) as (_, stored):
+                applied = _apply(result.graph, stored, originals, allow_pickle, namespace, source)
+        else:
+            blobs = {key: base64.b64decode(text) for key, text in result.inline_blobs.items()}
+            applied = _apply(result.graph, blobs, originals, allow_pickle, namespace, source)
+        left_out = applied.left_out
+        found.update(applied)
+    for info in result.remote:
+        found[info.name] = remote_value(http, job_id, info)
+    for name, reason in left_out.items():
+        # Without the originals, what did not change is not here: its name keeps what it has.
+        if originals is None and namespace is not None and name in namespace:
+            continue
+        found.setdefault(name, _left_out(http, job_id, name, reason))
+    last = found.pop(RESULT, None)
+    return Values(found, list(result.deleted), last)
+
+
+def remote_value(http: Http, job_id: str, info: RemoteValueInfo) -> Any:
+    """The stand-in for a value that stayed with the relay or the worker."""
+    from ..values.remote_value import RemoteValue
+
+    RemoteValue._fetcher = ValueFetcher(http)
+    return RemoteValue(
+        name=info.name,
+        job_id=job_id,
+        type_name=info.type_name,
+        size_bytes=info.size_bytes,
+        reason=info.reason,
+        stored=info.stored,
+        pickled=info.pickled,
+        bundle=info.bundle,
+    )
+
+
+def _left_out(http: Http, job_id: str, name: str, reason: str) -> Any:
+    """The stand-in for a value that came, and cannot be rebuilt here."""
+    info = RemoteValueInfo(name, "value", None, f"it cannot be rebuilt here: {reason}", False, False)
+    return remote_value(http, job_id, info)
+
+
+class ValueFetcher:
+    """Fetches what a ``RemoteValue`` stands for; set as its ``_fetcher``."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def __call__(self, job_id: str, name: str, pickle: bool) -> Any:
+        """The value itself. ``pickle``: the user agrees to unpickle what the worker wrote."""
+        return fetch_value(self._http, job_id, name, pickle=pickle)
+
+
+def fetch_value(http: Http, job_id: str, name: str, *, pickle: bool) -> Any:
+    """A stored value of a job. Raises ``NotFound`` where it was not kept."""
+    import __main__
+
+    with fetched_container(http, job_id, name) as (graph, blobs):
+        found = _apply(graph, blobs, None, pickle, vars(__main__), "")
+    if name not in found:
+        raise FailedPrecondition(
+            f"{name} cannot be rebuilt here: {found.left_out.get(name, 'it was not kept')}", job_id=job_id
+        )
+    return found[name]
+
+
+def _apply(
+    graph: Mapping[str, Any],
+    blobs: Mapping[str, Any],
+    originals: Mapping[int, Any] | None,
+    allow_pickle: bool,
+    namespace: dict[str, Any] | None,
+    source: str,
+) -> Applied:
+    from ..values import apply_changes
+
+    return apply_changes(
+        graph,
+        blobs,
+        originals or {},
+        allow_pickle=allow_pickle,
+        namespace={} if namespace is None else namespace,
+        known_source=source,
+    )
+
+
+def exception_from(
+    outcome: Outcome, job_id: str, namespace: Mapping[str, Any] | None = None, source: str = ""
+) -> BaseException | None:
+    """The exception an ended job stands for; ``None`` where it completed.
+
+    ``namespace`` holds the notebook's own exception classes.
+    """
+    end = outcome.end
+    if end is None or end.state == COMPLETED:
+        return None
+    if end.state == CANCELLED:
+        return JobCancelled(end.message or None, job_id=job_id)
+    # A limit that ended the program says more than the KeyboardInterrupt it was ended with.
+    limited = end.error is not None and end.error.get("code") == DeadlineExceeded.code
+    if outcome.error is not None and not limited:
+        return exception_of(outcome.error, job_id, namespace, source)
+    return failure_of(end, job_id)

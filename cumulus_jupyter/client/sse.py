@@ -1,0 +1,41 @@
+"""Server-Sent Events, cut out of bytes as they come."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..protocol.events import Event, event_from_wire
+
+#: An event and its number; ``None`` for a type this version does not know.
+Numbered = tuple[int, "Event | None"]
+
+
+class SseParser:
+    """Feed it bytes, get the JSON objects of whole events. Comments (heartbeats) are passed over."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """The events that are complete now."""
+        if self._rest:
+            data = self._rest + data
+        if b"\n\n" not in data:
+            self._rest = data
+            return []
+        blocks = data.split(b"\n\n")
+        self._rest = blocks.pop()
+        found = []
+        for block in blocks:
+            lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
+            if lines:
+                body = json.loads(b"\n".join(lines))
+                if isinstance(body, dict):
+                    found.append(body)
+        return found
+
+
+def numbered(bodies: list[dict[str, Any]]) -> list[Numbered]:
+    """Wire objects as events with their numbers."""
+    return [(int(body.get("seq") or 0), event_from_wire(body)) for body in bodies]

@@ -1,0 +1,42 @@
+"""Errors of Cumulus as people see them in a cell: what, what next, which job. No stack of ours."""
+
+from __future__ import annotations
+
+from ..protocol.errors import CumulusError
+
+_RED, _BOLD, _DIM, _END = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+class ShortError:
+    """Lines for an exception; set as its ``_render_traceback_``, which IPython calls."""
+
+    def __init__(self, head: str, message: str, next: str = "", job_id: str | None = None) -> None:
+        self.head = head
+        self.message = message
+        self.next = next
+        self.job_id = job_id
+
+    def __call__(self) -> list[str]:
+        lines = [f"{_RED}{_BOLD}{self.head}{_END}{_RED}: {self.message}{_END}"]
+        if self.next:
+            lines.append(self.next)
+        if self.job_id:
+            lines.append(f"{_DIM}job {self.job_id}{_END}")
+        return lines
+
+
+def shorten(error: CumulusError) -> CumulusError:
+    """Make IPython show this error in a few lines. One that brought its own traceback keeps it."""
+    if "_render_traceback_" not in error.__dict__:
+        error.__dict__["_render_traceback_"] = ShortError(error.code, error.message, error.next, error.job_id)
+    return error
+
+
+class JobInterrupted(KeyboardInterrupt):
+    """The cell was stopped; its job was asked to end, or goes on alone."""
+
+    def __init__(self, message: str, next: str = "", job_id: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.job_id = job_id
+        self.__dict__["_render_traceback_"] = ShortError("Stopped", message, next, job_id)

@@ -1,0 +1,164 @@
+"""Tables for ``%cumulus``: text in a terminal, HTML in a notebook."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..protocol.jobs import DeviceView, JobView, WorkerView
+
+
+class Text:
+    """Text that shows as it is, in a terminal and in a notebook."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Table:
+    """Rows under a heading. ``items`` are what the rows were made of."""
+
+    def __init__(
+        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], items: Sequence[Any] = ()
+    ) -> None:
+        self.title = title
+        self.columns = list(columns)
+        self.rows = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        self.items = list(items)
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return f"{self.title}: none"
+        grid = [self.columns, *self.rows] if any(self.columns) else self.rows
+        widths = [max(len(row[i]) for row in grid) for i in range(len(self.columns))]
+        lines = [self.title] if self.title else []
+        for row in grid:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p>{html.escape(self.title)}: none</p>"
+        parts = [f"<b>{html.escape(self.title)}</b>" if self.title else "", '<table style="text-align:left">']
+        if any(self.columns):
+            heads = "".join(f"<th style='text-align:left'>{html.escape(name)}</th>" for name in self.columns)
+            parts.append(f"<tr>{heads}</tr>")
+        for row in self.rows:
+            cells = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row)
+            parts.append(f"<tr>{cells}</tr>")
+        parts.append("</table>")
+        return "".join(parts)
+
+
+def jobs_table(views: Sequence[JobView], now_ms: int | None = None) -> Table:
+    """The jobs, one a row."""
+    now = int(time.time() * 1000) if now_ms is None else now_ms
+    rows = [
+        (
+            view.id,
+            view.name,
+            view.state,
+            amount(view),
+            view.worker,
+            age(now - view.created_ms),
+            took(view, now),
+        )
+        for view in views
+    ]
+    return Table("Jobs", ["id", "name", "state", "gpu", "worker", "age", "ran"], rows, views)
+
+
+def job_table(view: JobView) -> Table:
+    """One job, one property a row."""
+    now = int(time.time() * 1000)
+    rows: list[tuple[str, object]] = [
+        ("id", view.id),
+        ("name", view.name),
+        ("state", view.state + (", to be cancelled" if view.cancel_requested else "")),
+        ("why", view.message),
+        ("asked for", asked(view)),
+        ("worker", view.worker),
+        ("devices", ", ".join(device_words(device) for device in view.devices)),
+        ("share enforced by", view.enforced_by),
+        ("attempt", view.attempt),
+        ("created", f"{age(now - view.created_ms)} ago"),
+        ("ran", took(view, now)),
+        ("requirements", " ".join(view.requirements)),
+        ("labels", ", ".join(f"{key}={value}" for key, value in view.labels.items())),
+        ("values kept", ", ".join(view.values)),
+        ("error", (view.error or {}).get("message")),
+        ("next", (view.error or {}).get("next")),
+    ]
+    shown = [row for row in rows if row[1] not in (None, "", [])]
+    return Table("Job", ["", ""], shown, [view])
+
+
+def workers_table(workers: Sequence[WorkerView]) -> Table:
+    """The workers, one a row."""
+    rows = [
+        (
+            worker.id,
+            worker.executor,
+            worker.state,
+            f"{worker.cpu:g}",
+            size(worker.memory_mib * 2**20),
+            ", ".join(device_words(device) for device in worker.devices) or "none",
+            ", ".join(worker.pythons),
+            len(worker.jobs),
+        )
+        for worker in workers
+    ]
+    columns = ["id", "executor", "state", "cpu", "memory", "gpus", "python", "jobs"]
+    return Table("Workers", columns, rows, workers)
+
+
+def device_words(device: DeviceView) -> str:
+    """A GPU in a few words."""
+    free = "" if not device.used_tenths else f", {device.used_tenths / 10:g} in use"
+    return f"{device.name or device.id}{' (simulated)' if device.simulated else ''}{free}"
+
+
+def amount(view: JobView) -> str:
+    """The GPU amount of a job."""
+    return "" if view.resources.gpu is None else f"{view.resources.gpu:g}"
+
+
+def asked(view: JobView) -> str:
+    """What a job asked for."""
+    need = view.resources
+    parts = [f"{need.gpu:g} GPU" if need.gpu is not None else "", f"{need.cpu:g} CPU" if need.cpu else ""]
+    parts += [size(need.memory_mib * 2**20) if need.memory_mib else "", f"{need.duration_s} s"]
+    return ", ".join(part for part in parts if part)
+
+
+def took(view: JobView, now_ms: int) -> str:
+    """How long a job has run, or ran."""
+    if view.started_ms is None:
+        return ""
+    return age((view.ended_ms or now_ms) - view.started_ms)
+
+
+def age(milliseconds: int) -> str:
+    """A span of time for people: ``0.4 s``, ``3 min``, ``5 h``, ``2 d``."""
+    seconds = max(0, milliseconds) / 1000
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def size(count_bytes: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count_bytes < 1024:
+            return f"{count_bytes:.3g} {unit}"
+        count_bytes /= 1024
+    return f"{count_bytes:.3g} TiB"
