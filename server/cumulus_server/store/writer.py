@@ -20,6 +20,7 @@ import msgspec
 from cumulus_jupyter.protocol.errors import CumulusError, ResourceExhausted, Unavailable
 from cumulus_jupyter.protocol.jobs import END_STATES
 
+from .failpoint import failpoint
 from .migrations import migrate
 
 T = TypeVar("T")
@@ -95,6 +96,7 @@ class Store:
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._reached = failpoint()
         #: Commits made so far, for metrics and tests.
         self.commits = 0
 
@@ -165,7 +167,9 @@ class Store:
             conn.execute("BEGIN IMMEDIATE")
             for work in group:
                 self._apply(conn, work)
+            self._reached("before-commit")
             conn.execute("COMMIT")
+            self._reached("after-commit")
             self.commits += 1
         except Exception as error:
             if conn.in_transaction:
