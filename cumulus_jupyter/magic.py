@@ -36,7 +36,7 @@ class CumulusMagics(magic.Magics):
             self._session = Session(self.shell)
         return self._session
 
-    @_can_be_silenced
+    @_can_be_silenced  # type: ignore[untyped-decorator]
     @_cell_magic("cumulus")  # type: ignore[untyped-decorator]
     def run(self, line: str, cell: str) -> Any:
         """Run this cell elsewhere, as if it ran here. ``%%cumulus --help`` lists the options."""
