@@ -5,6 +5,7 @@ A ``CumulusError`` raised by a method becomes its status and its JSON body here,
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -25,7 +26,7 @@ from cumulus_jupyter.protocol.errors import (
     Unauthenticated,
 )
 
-from ..identity import owner_of
+from ..identity import owner_of, user_of_token
 
 if TYPE_CHECKING:
     from ..relay.service import Relay
@@ -128,6 +129,10 @@ class UserHandler(ErrorsAsJson, APIHandler):
 
     async def prepare(self, **kwargs: Any) -> None:
         """Authenticate; then check that both sides speak one protocol."""
+        self.relay.last_request_s = time.monotonic()
+        known = user_of_token(self.identity_provider, self.request.headers.get("Authorization", ""))
+        if known is not None:
+            self._jupyter_current_user, self._token_authenticated = known, True
         await super().prepare()
         if self.current_user is None:
             raise Unauthenticated(next="Send the Jupyter server's token: Authorization: Bearer TOKEN.")

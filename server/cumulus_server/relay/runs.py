@@ -71,7 +71,7 @@ class Runs:
                 if job.claimed or sessions.take_claim(tx, job, session) is None:
                     raise FailedPrecondition("Another runner has this attempt", next=_OVER, job_id=job.id)
                 job = jobs.transition(tx, job.id, RUNNING, attempt=job.attempt).job
-            return job, jobs.program(tx, job.id)
+            return job, jobs.program(tx, job)
 
         job, program = await self._store.run(take)
         self._waker.wake(job.id)

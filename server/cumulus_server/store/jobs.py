@@ -55,12 +55,12 @@ def insert(tx: Transaction, new: NewJob, message: str = "") -> Moved:
             "idempotency_key": new.idempotency_key,
             "request_hash": new.request_hash,
             "spec": new.spec,
-            "program": new.program,
             "bundle_bytes": new.bundle_bytes,
             "now_ms": now_ms(),
         },
     ).fetchone()
     job = job_row(row)
+    tx.execute(sql.insert_program, (job.number, new.program))
     first = events.encode_state(State(state=QUEUED, message=message))
     return _moved(job, events.append(tx, job.number, job.id, 0, [first]))
 
@@ -83,9 +83,9 @@ def get(tx: Transaction, job_id: str) -> JobRow:
     return job
 
 
-def program(tx: Transaction, job_id: str) -> bytes:
+def program(tx: Transaction, job: JobRow) -> bytes:
     """The JSON of a job's program."""
-    (body,) = tx.execute(sql.get_program, (job_id,)).fetchone()
+    (body,) = tx.execute(sql.get_program, (job.number,)).fetchone()
     return bytes(body)
 
 

@@ -12,6 +12,7 @@ def remove_ended(tx: Transaction, before_ms: int, limit: int) -> list[str]:
     rows = tx.execute(sql.ended_before, (before_ms, limit)).fetchall()
     for number, job_id in rows:
         events.delete(tx, number)
+        tx.execute(sql.delete_program, (number,))
         tx.execute(sql.delete_values, (job_id,))
         tx.execute(sql.delete_sessions, (job_id,))
         tx.execute(sql.delete_job, (number,))

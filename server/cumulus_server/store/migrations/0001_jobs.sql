@@ -5,7 +5,6 @@ CREATE TABLE jobs (
     idempotency_key  TEXT,
     request_hash     TEXT NOT NULL DEFAULT '',
     spec             BLOB NOT NULL,                      -- JobSpec as JSON, without its program
-    program          BLOB NOT NULL,                      -- JSON, opaque to the relay
     bundle_bytes     INTEGER NOT NULL DEFAULT 0,
     status           TEXT NOT NULL,
     target           TEXT NOT NULL DEFAULT 'COMPLETED',
@@ -28,6 +27,12 @@ CREATE TABLE jobs (
     attempt_ms       INTEGER,                            -- start of the current attempt
     started_ms       INTEGER,                            -- claim of the current attempt
     ended_ms         INTEGER
+);
+
+-- Apart from the jobs, whose rows are written anew with every event.
+CREATE TABLE programs (
+    number  INTEGER PRIMARY KEY,                         -- of the job
+    body    BLOB NOT NULL                                -- JSON, opaque to the relay
 );
 
 CREATE UNIQUE INDEX jobs_idempotency ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;

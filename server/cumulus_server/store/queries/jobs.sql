@@ -1,13 +1,19 @@
 -- name: insert_job
-INSERT INTO jobs (id, owner, idempotency_key, request_hash, spec, program, bundle_bytes, status, created_ms)
-VALUES (:id, :owner, :idempotency_key, :request_hash, :spec, :program, :bundle_bytes, 'QUEUED', :now_ms)
+INSERT INTO jobs (id, owner, idempotency_key, request_hash, spec, bundle_bytes, status, created_ms)
+VALUES (:id, :owner, :idempotency_key, :request_hash, :spec, :bundle_bytes, 'QUEUED', :now_ms)
 RETURNING *;
 
 -- name: get_job
 SELECT * FROM jobs WHERE id = ?;
 
 -- name: get_program
-SELECT program FROM jobs WHERE id = ?;
+SELECT body FROM programs WHERE number = ?;
+
+-- name: insert_program
+INSERT INTO programs (number, body) VALUES (?, ?);
+
+-- name: delete_program
+DELETE FROM programs WHERE number = ?;
 
 -- name: find_idempotent
 SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?;
