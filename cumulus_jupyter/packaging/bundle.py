@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 from .options import Packaged
 
@@ -17,6 +17,8 @@ _END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 _DATE = 0x21
 _MODE = 0o100644 << 16
 _FULL = 0xFFFFFFFF
+_ALIGN = 64
+_PADDING = 0xD935
 
 
 def bundle_parts(packaged: Packaged) -> list[Any]:
@@ -32,21 +34,21 @@ def bundle_parts(packaged: Packaged) -> list[Any]:
     offset = 0
     for name, data in entries:
         view = memoryview(data).cast("B")
-        size, crc, encoded = view.nbytes, zlib.crc32(view), name.encode()
-        wide = struct.pack("<HHQQ", 1, 16, size, size) if size >= _FULL else b""
-        shown = _FULL if wide else size
-        version = 45 if wide else 20
-        head = struct.pack("<HHHHHIIIHH", version, 0x800, 0, 0, _DATE, crc, shown, shown, len(encoded), len(wide))
-        parts += [_LOCAL + head + encoded + wide, view]
-        extra = wide
-        if offset >= _FULL:
-            fields = (struct.pack("<QQ", size, size) if wide else b"") + struct.pack("<Q", offset)
-            extra = struct.pack("<HH", 1, len(fields)) + fields
-            version = 45
-        directory += _CENTRAL + struct.pack(
-            "<HHHHHHIIIHHHHHII", 0x300 | version, version, 0x800, 0, 0, _DATE, crc, shown, shown,
-            len(encoded), len(extra), 0, 0, 0, _MODE, min(offset, _FULL),
-        ) + encoded + extra  # fmt: skip
+        encoded = name.encode()
+        size, crc = view.nbytes, zlib.crc32(view)
+        sizes = struct.pack("<HHQQ", 1, 16, size, size) if size >= _FULL else b""
+        shown = min(size, _FULL)
+        version = 45 if sizes or offset >= _FULL else 20
+        # A field of padding, so that a blob begins where arrays can be used in place.
+        start = offset + 30 + len(encoded) + len(sizes) + 4
+        local = sizes + struct.pack("<HH", _PADDING, -start % _ALIGN) + bytes(-start % _ALIGN)
+        head = struct.pack("<HHHHHIII", version, 0x800, 0, 0, _DATE, crc, shown, shown)
+        parts += [_LOCAL + head + struct.pack("<HH", len(encoded), len(local)) + encoded + local, view]
+        wide = sizes[4:] + (struct.pack("<Q", offset) if offset >= _FULL else b"")
+        extra = struct.pack("<HH", 1, len(wide)) + wide if wide else b""
+        directory += _CENTRAL + struct.pack("<H", 0x300 | version) + head
+        directory += struct.pack("<HHHHHII", len(encoded), len(extra), 0, 0, 0, _MODE, min(offset, _FULL))
+        directory += encoded + extra
         offset += len(parts[-2]) + size
     return [*parts, bytes(directory), _end(len(entries), len(directory), offset)]
 
@@ -56,7 +58,7 @@ def bundle_size(parts: list[Any]) -> int:
     return sum(memoryview(part).nbytes for part in parts)
 
 
-def write_bundle(packaged: Packaged, path: Union[str, Path, None] = None) -> Optional[bytes]:
+def write_bundle(packaged: Packaged, path: str | Path | None = None) -> bytes | None:
     """The bundle's bytes, or ``None`` where no bundle is needed; with ``path``, written there instead."""
     parts = bundle_parts(packaged)
     if path is None:
@@ -90,7 +92,5 @@ def _end(count: int, directory_bytes: int, offset: int) -> bytes:
         wide = _END64 + struct.pack(
             "<QHHIIQQQQ", 44, 0x300 | 45, 45, 0, 0, count, count, directory_bytes, offset
         ) + _LOCATOR64 + struct.pack("<IQI", 0, offset + directory_bytes, 1)  # fmt: skip
-    end = struct.pack(
-        "<HHHHIIH", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), min(directory_bytes, _FULL), min(offset, _FULL), 0
-    )
-    return wide + _END + end
+    shown, size, start = min(count, 0xFFFF), min(directory_bytes, _FULL), min(offset, _FULL)
+    return wide + _END + struct.pack("<HHHHIIH", 0, 0, shown, shown, size, start, 0)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import warnings
 from dataclasses import dataclass, field
-from typing import Optional
 
-from .expressions import Transform
 from .findings import CERTAIN, SOFT, Findings
+from .name_account import Transform
 from .reader import StatementReader
 
 #: Flags under which IPython compiles a cell.
@@ -43,22 +42,22 @@ class CellNames:
 def read_cell(
     source: str,
     *,
-    transform: Optional[Transform] = None,
+    transform: Transform | None = None,
     title: str = "Cell",
     line_offset: int = 0,
-    force_transform: bool = False,
+    force: bool = False,
 ) -> CellNames:
     """Find the names in a cell.
 
     ``transform`` is the shell's ``transform_cell``; it is asked only where the source is not plain
-    Python, or with ``force_transform``. Raises ``SyntaxError``, with ``title`` as its file and lines
+    Python, or with ``force``. Raises ``SyntaxError``, with ``title`` as its file and lines
     counted from ``line_offset``, for what Python and IPython both reject.
     """
     tree = None
     text = source
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if not force_transform or transform is None:
+        if not force or transform is None:
             try:
                 tree = ast.parse(source)
             except (SyntaxError, ValueError):
@@ -122,7 +121,8 @@ def _plain_transform(source: str) -> str:
         from IPython.core.inputtransformer2 import TransformerManager
     except ImportError:
         return source
-    return TransformerManager().transform_cell(source)
+    manager = TransformerManager()  # type: ignore[no-untyped-call]
+    return manager.transform_cell(source)
 
 
 def _annotations_are_lazy() -> bool:

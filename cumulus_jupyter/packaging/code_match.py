@@ -6,7 +6,7 @@ import ast
 import warnings
 from collections.abc import Iterator
 from types import CodeType, FunctionType
-from typing import Any, Optional
+from typing import Any
 
 #: ``from __future__`` flags, which code inherits from the cell it was compiled in.
 _FUTURE_FLAGS = 0x1FFE000
@@ -99,14 +99,14 @@ def class_matches(cls: type, node: ast.ClassDef) -> bool:
         if not _holds(body, function.__code__, deep=True) and not hasattr(members[name], "__wrapped__"):
             return False
     if node.decorator_list or type(cls) is not type:
-        return all(name in members for name in names if name.startswith("__") is False) or type(cls) is not type
+        return True
     added = {name for name in members if not (name.startswith("__") and name.endswith("__"))} - names
     slots = members.get("__slots__", ())
     added -= set([slots] if isinstance(slots, str) else slots)
     return not added and names <= members.keys() | _private(names, cls) and _literals_hold(node, members)
 
 
-def plain_function(member: object) -> Optional[FunctionType]:
+def plain_function(member: object) -> FunctionType | None:
     """The function inside a class member: a method, a property, a static or class method."""
     for attribute in ("__func__", "fget", "func"):
         inner = getattr(member, attribute, None) if not isinstance(member, type) else None
@@ -134,8 +134,9 @@ def _body_names(node: ast.ClassDef) -> Iterator[str]:
                 for each in ast.walk(target):
                     if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
                         yield each.id
-        elif isinstance(statement, ast.AnnAssign) and statement.value and isinstance(statement.target, ast.Name):
-            yield statement.target.id
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            if statement.value is not None:
+                yield statement.target.id
 
 
 def _private(names: set[str], cls: type) -> set[str]:

@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from .code_match import class_matches, function_matches, lambda_matches, plain_function
 from .findings import Findings
@@ -47,7 +47,7 @@ class _Source:
 class NotebookDefinitions:
     """The ``values.DefinitionSource`` of a notebook or script; one per shell, it keeps what it parsed."""
 
-    def __init__(self, history: Optional[Callable[[], Iterable[str]]] = None) -> None:
+    def __init__(self, history: Callable[[], Iterable[str]] | None = None) -> None:
         #: Gives the cells run so far, as plain Python, oldest first.
         self._history = history
         self._sources: dict[str, _Source] = {}
@@ -63,7 +63,7 @@ class NotebookDefinitions:
         self.namespace = namespace
         self.found = []
 
-    def find(self, obj: object) -> Optional[Definition]:
+    def find(self, obj: object) -> Definition | None:
         """``values.DefinitionSource.find``."""
         found = self.look_up(obj)
         if found is None:
@@ -72,7 +72,7 @@ class NotebookDefinitions:
             self.found.append(found)
         return found.definition
 
-    def look_up(self, obj: object) -> Optional[FoundDefinition]:
+    def look_up(self, obj: object) -> FoundDefinition | None:
         """The definition of a function, class or decorated function; ``None`` where it is not known."""
         try:
             if isinstance(obj, type):
@@ -85,7 +85,7 @@ class NotebookDefinitions:
 
     # --- functions ----------------------------------------------------------------------------
 
-    def _find_function(self, function: FunctionType) -> Optional[FoundDefinition]:
+    def _find_function(self, function: FunctionType) -> FoundDefinition | None:
         if hasattr(function, "__wrapped__"):
             return self._find_wrapped(function)
         placed = self._place(function)
@@ -99,7 +99,7 @@ class NotebookDefinitions:
         is_bound = self.namespace.get(function.__name__) is function
         return self._make(source, name, node, bare=decorated and not is_bound)
 
-    def _find_wrapped(self, obj: Any) -> Optional[FoundDefinition]:
+    def _find_wrapped(self, obj: Any) -> FoundDefinition | None:
         """What a decorator made, such as ``functools.lru_cache``: its source is the decorated statement."""
         name = getattr(obj, "__name__", None)
         inner: Any = obj
@@ -117,7 +117,7 @@ class NotebookDefinitions:
             return None
         return self._make(self._sources[placed[1]], placed[1], placed[0])
 
-    def _place(self, function: FunctionType) -> Optional[tuple[ast.AST, str]]:
+    def _place(self, function: FunctionType) -> tuple[ast.AST, str] | None:
         """The statement or lambda that made a function, and the name of its source."""
         code = function.__code__
         if code.co_freevars:
@@ -139,7 +139,7 @@ class NotebookDefinitions:
 
     # --- classes ------------------------------------------------------------------------------
 
-    def _find_class(self, cls: type) -> Optional[FoundDefinition]:
+    def _find_class(self, cls: type) -> FoundDefinition | None:
         if cls.__module__ != _MAIN or "." in cls.__qualname__:
             return None
         for name, source in self._sources_of(cls):
@@ -149,7 +149,7 @@ class NotebookDefinitions:
         return None
 
     def _sources_of(self, cls: type) -> Iterator[tuple[str, _Source]]:
-        names = {}
+        names: dict[str, None] = {}
         for member in vars(cls).values():
             function = plain_function(member)
             if function is not None and function.__module__ == _MAIN:
@@ -174,11 +174,11 @@ class NotebookDefinitions:
 
     # --- sources ------------------------------------------------------------------------------
 
-    def _source(self, name: str) -> Optional[_Source]:
+    def _source(self, name: str) -> _Source | None:
         lines = linecache.getlines(name)
         return self._parse(name, "".join(lines)) if lines else None
 
-    def _parse(self, name: str, text: str) -> Optional[_Source]:
+    def _parse(self, name: str, text: str) -> _Source | None:
         known = self._sources.get(name)
         if known is not None and known.text == text:
             return known
@@ -239,7 +239,7 @@ def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
                     yield from _top_level(inner.body if not isinstance(inner, ast.stmt) else [inner])
 
 
-def _node_of(function: FunctionType, tree: ast.Module) -> Optional[ast.AST]:
+def _node_of(function: FunctionType, tree: ast.Module) -> ast.AST | None:
     code = function.__code__
     if code.co_name == "<lambda>":
         for node in ast.walk(tree):

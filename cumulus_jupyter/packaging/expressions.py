@@ -5,53 +5,24 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Optional, Union
+from typing import Any
 
 from . import shell_syntax
-from .findings import CERTAIN, READ, SOFT, Findings
-from .scopes import CLASS, COMPREHENSION, FUNCTION, MODULE, Comprehension, FunctionNode, Scope, target_names
+from .findings import READ, SOFT
+from .name_account import NameAccount
+from .scopes import COMPREHENSION, Comprehension, Scope, target_names
 
 #: Calls that can make or look at any name.
 _ANYTHING = frozenset({"exec", "globals", "locals", "vars", "setattr"})
 _EVALUATES = frozenset({"eval", "exec"})
 
-Transform = Callable[[str], str]
 
-
-class ExpressionReader:
+class ExpressionReader(NameAccount):
     """Walks expressions; ``reader.StatementReader`` adds the statements."""
-
-    def __init__(
-        self,
-        *,
-        transform: Optional[Transform] = None,
-        lazy_annotations: bool = False,
-        definitions_only: bool = False,
-    ) -> None:
-        self.findings = Findings()
-        #: True: nothing is called, so that ``deferred`` keeps all that functions read.
-        self.definitions_only = definitions_only
-        self.transform = transform
-        self.lazy_annotations = lazy_annotations
-        self.grade = CERTAIN
-        #: Certainly assigned here: global names, and (scope, name) for class bodies.
-        self.done: set[object] = set()
-        #: True after raise, return, break, continue.
-        self.dead = False
-        self.scopes = [Scope(MODULE)]
-        self.class_names: list[str] = []
-        self.in_function = 0
-        #: Function or class of this module -> what its code touches once it is called.
-        self.deferred: dict[str, list[Findings]] = {}
-        self._visitors: dict[type, Callable[[Any], None]] = {}
 
     def visit(self, node: ast.AST) -> None:
         """Read one node."""
-        kind = type(node)
-        visitor = self._visitors.get(kind)
-        if visitor is None:
-            visitor = getattr(self, f"visit_{kind.__name__}", self.visit_children)
-            self._visitors[kind] = visitor
+        visitor: Callable[[Any], None] = getattr(self, f"visit_{type(node).__name__}", self.visit_children)
         visitor(node)
 
     def visit_children(self, node: ast.AST) -> None:
@@ -67,8 +38,6 @@ class ExpressionReader:
 
     def visit_Constant(self, node: ast.Constant) -> None:
         """Nothing to find."""
-
-    # --- names --------------------------------------------------------------------------------
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -87,122 +56,6 @@ class ExpressionReader:
         if isinstance(base, ast.Name) and self._is_global(base.id):
             self.findings.attributes.setdefault(base.id, set()).add(".".join(reversed(path)))
         self.visit(base)
-
-    def load(self, name: str) -> None:
-        """A name is read."""
-        name = self._mangled(name)
-        if self._is_global(name):
-            self.load_global(name)
-
-    def load_global(self, name: str, grade: Optional[int] = None) -> None:
-        """A global name is read: note it unless the code has assigned it by now."""
-        if name in self.done:
-            self.apply_deferred(name)
-            return
-        grade = self.grade if grade is None else grade
-        if name in self.findings.writes:
-            grade = SOFT
-        elif self.dead:
-            grade = min(grade, READ)
-        before = frozenset(each for each in self.done if isinstance(each, str))
-        self.findings.read(name, grade, before)
-        self.apply_deferred(name)
-
-    def store(self, name: str, *, skip_comprehensions: bool = False) -> None:
-        """A name is assigned."""
-        name = self._mangled(name)
-        scopes = self.scopes
-        scope = scopes[-1]
-        if scope.kind == COMPREHENSION:
-            if not skip_comprehensions and name in scope.bound:
-                return
-            scope = next(each for each in reversed(scopes) if each.kind != COMPREHENSION)
-        if scope.kind == FUNCTION:
-            if name in scope.globals:
-                self.findings.globals[name] = None
-                self.done.add(name)
-        elif scope.kind == CLASS and name not in scope.globals:
-            self.done.add((scope, name))
-        else:
-            self.findings.writes[name] = None
-            self.done.add(name)
-
-    def delete(self, name: str) -> None:
-        """``del name``: it has to be there first, and then it is not."""
-        name = self._mangled(name)
-        scope = self.scopes[-1]
-        if name in scope.globals or scope.kind == MODULE:
-            if name not in self.done and name not in self.findings.writes and not self.dead:
-                self.findings.needed.setdefault(name, self.grade)
-            if scope.kind == FUNCTION:
-                self.findings.globals[name] = None
-            self.unbind(name)
-        else:
-            self.unbind(name)
-
-    def unbind(self, name: str) -> None:
-        """A name is gone from here on."""
-        scope = self.scopes[-1]
-        if scope.kind == CLASS and name not in scope.globals:
-            self.done.discard((scope, name))
-        elif scope.kind == MODULE or name in scope.globals:
-            self.findings.deletes[name] = None
-            self.done.discard(name)
-
-    def _is_global(self, name: str) -> bool:
-        innermost = True
-        for scope in reversed(self.scopes):
-            if name in scope.globals:
-                return True
-            if scope.kind == CLASS:
-                if innermost and (scope, name) in self.done:
-                    return False
-            elif name in scope.bound:
-                return False
-            innermost = False
-        return not (name == "__class__" and self.class_names)
-
-    def _mangled(self, name: str) -> str:
-        if self.class_names and name.startswith("__") and not name.endswith("__"):
-            return f"_{self.class_names[-1].lstrip('_')}{name}"
-        return name
-
-    # --- functions that run later -------------------------------------------------------------
-
-    def defer(self, owner: str, node: Union[FunctionNode, ast.Lambda]) -> None:
-        """Read a body now, and count what it reads when ``owner`` is mentioned."""
-        mine, done, grade = self.findings, self.done, self.grade
-        self.findings, self.done, self.grade = Findings(), set(), READ
-        try:
-            self.function_body(node)
-        finally:
-            body, self.findings = self.findings, mine
-            self.done, self.grade = done, grade
-        self.deferred.setdefault(owner, []).append(body)
-        self.findings.take_references(body)
-
-    def apply_deferred(self, owner: str) -> None:
-        """``owner`` may be called from here on."""
-        if self.definitions_only:
-            return
-        pending, seen = [owner], set()
-        while pending:
-            name = pending.pop()
-            if name in seen or name not in self.deferred:
-                continue
-            seen.add(name)
-            for body in self.deferred[name]:
-                self.findings.take_all_but_reads(body)
-                for read, grade in body.reads.items():
-                    if read not in self.done:
-                        soft = read in self.findings.writes
-                        before = frozenset(each for each in self.done if isinstance(each, str))
-                        self.findings.read(read, SOFT if soft else min(grade, self.grade), before)
-                    pending.append(read)
-
-    def function_body(self, node: Union[FunctionNode, ast.Lambda]) -> None:
-        """Read what runs when a function is called."""
-        raise NotImplementedError
 
     def signature(self, arguments: ast.arguments) -> None:
         """Read what runs when a function is defined."""

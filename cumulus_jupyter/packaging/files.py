@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 from .modules import INSTALLED, LOCAL, MEMORY, Origin, origin_of
 
@@ -31,7 +30,7 @@ class ModuleFiles:
     notes: list[str] = field(default_factory=list)
 
 
-def collect(modules: Iterable[str], folder: Optional[Path] = None) -> ModuleFiles:
+def collect(modules: Iterable[str], folder: Path | None = None) -> ModuleFiles:
     """Files of the local modules among ``modules`` (dotted names), transitively."""
     result = ModuleFiles()
     pending = [name for name in modules if not name.startswith(".")]

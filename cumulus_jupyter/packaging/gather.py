@@ -6,7 +6,7 @@ import builtins
 import difflib
 from collections.abc import Iterable, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any, Optional
+from typing import Any
 
 from ..protocol.errors import InvalidArgument
 from .definitions import FoundDefinition, NotebookDefinitions
@@ -18,9 +18,9 @@ _NOTHING: frozenset[str] = frozenset()
 _PLAIN = frozenset({int, float, str, bool, bytes, complex, type(None), list, dict, tuple, set, frozenset})
 #: The shell's own names: the job has its own.
 SHELL_NAMES = frozenset(
-    {"In", "_ih", "_dh", "_i", "_ii", "_iii", "_sh", "get_ipython", "exit", "quit", "display", "__name__", "__doc__",
-     "__builtin__", "__builtins__", "__loader__", "__package__", "__spec__", "__file__", "__annotations__",
-     "__session__", "__vsc_ipynb_file__"}
+    {"In", "_ih", "_dh", "_i", "_ii", "_iii", "_sh", "get_ipython", "exit", "quit", "display",
+     "__name__", "__doc__", "__builtin__", "__builtins__", "__loader__", "__package__", "__spec__",
+     "__file__", "__annotations__", "__session__", "__vsc_ipynb_file__"}
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ class Gatherer:
         self,
         namespace: Mapping[str, Any],
         definitions: NotebookDefinitions,
-        inputs: Optional[Iterable[str]] = None,
+        inputs: Iterable[str] | None = None,
     ) -> None:
         self.namespace = namespace
         self.definitions = definitions
@@ -65,9 +65,8 @@ class Gatherer:
         self.modules.update(findings.imports)
         self._note_attributes(findings)
         self._pending.extend((name, READ, _NOTHING, "") for name in self.inputs or ())
-        self._pending.extend(
-            (name, grade, findings.assigned_before[name], "") for name, grade in reversed(findings.reads.items())
-        )
+        for name, grade in reversed(findings.reads.items()):
+            self._pending.append((name, grade, findings.assigned_before[name], ""))
         self._drain()
 
     def start_with(self, roots: Mapping[str, Any]) -> None:

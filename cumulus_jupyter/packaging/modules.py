@@ -14,7 +14,6 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Optional
 
 STANDARD, INSTALLED, LOCAL, MEMORY, UNKNOWN = "standard", "installed", "local", "memory", "unknown"
 #: What every runner carries already, however it is installed here.
@@ -31,7 +30,7 @@ class Origin:
     is_package: bool = False
 
 
-def origin_of(name: str, folder: Optional[Path] = None) -> Origin:
+def origin_of(name: str, folder: Path | None = None) -> Origin:
     """The origin of the top-level module ``name``; ``folder`` (the notebook's) is looked in first.
 
     Nothing is imported.
@@ -60,7 +59,7 @@ def origin_of(name: str, folder: Optional[Path] = None) -> Origin:
     return Origin(LOCAL, (path,)) if path.is_file() else Origin(UNKNOWN)
 
 
-def _spec(name: str, module: Optional[ModuleType], folder: Optional[Path]) -> Optional[ModuleSpec]:
+def _spec(name: str, module: ModuleType | None, folder: Path | None) -> ModuleSpec | None:
     spec = getattr(module, "__spec__", None)
     if isinstance(spec, ModuleSpec):
         return spec
@@ -92,7 +91,7 @@ def _is_installed(path: Path) -> bool:
     return "site-packages" in parts or "dist-packages" in parts or real.startswith(_installed_roots())
 
 
-def importable_as(obj: object) -> Optional[tuple[str, str]]:
+def importable_as(obj: object) -> tuple[str, str] | None:
     """``(module, name)`` that imports this very function, class or built-in; ``None`` if nothing does."""
     module, name = getattr(obj, "__module__", None), getattr(obj, "__qualname__", None)
     if not isinstance(name, str) or "." in name or module == "__main__":
@@ -113,7 +112,7 @@ def module_statements(name: str, module: ModuleType, attributes: Iterable[str]) 
     path = module.__name__
     if path == "__main__" or sys.modules.get(path) is not module:
         return []
-    statements = {}
+    statements: dict[str, None] = {}
     for attribute in sorted(attributes):
         parts = attribute.split(".")
         for count in range(len(parts), 0, -1):

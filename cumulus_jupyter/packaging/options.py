@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 from ..protocol.program import Program
 from .cell_names import CellNames
-from .expressions import Transform
+from .name_account import Transform
 
 if TYPE_CHECKING:
     from ..values.model import Refusal, ValueReport
@@ -29,23 +29,23 @@ class PackageOptions:
     #: Lines of the notebook's cell above ``source``: 1 for the magic's own line.
     line_offset: int = 0
     #: Data to ship: exactly these names, beside what definitions need; ``None`` for all that is read.
-    inputs: Optional[tuple[str, ...]] = None
+    inputs: tuple[str, ...] | None = None
     #: Names to bring back; ``None`` for all that are assigned or changed.
-    outputs: Optional[tuple[str, ...]] = None
+    outputs: tuple[str, ...] | None = None
     #: False: nothing is pickled on the way to the job.
     allow_pickle: bool = True
     #: Python minor version of the job, such as "3.12", where known; pickles need this one's.
-    job_python: Optional[str] = None
+    job_python: str | None = None
     #: True: results without a safe encoding come back pickled.
     pickle_results: bool = False
     #: Results larger than this stay behind, in bytes.
     value_limit_bytes: int = 64 * 2**20
     #: Inputs larger than this are refused, in bytes; ``None`` for no limit.
-    input_limit_bytes: Optional[int] = None
+    input_limit_bytes: int | None = None
     #: Blobs travel inside the program up to this many bytes together.
     inline_limit_bytes: int = 64 * 2**10
     figure_format: str = "png"
-    figure_dpi: Optional[float] = None
+    figure_dpi: float | None = None
     #: True: what cannot be sent is reported in ``Packaged.refused`` instead of raised.
     report_only: bool = False
 
@@ -58,12 +58,12 @@ class Notebook:
     """
 
     #: The shell's ``transform_cell``.
-    transform: Optional[Transform] = None
+    transform: Transform | None = None
     #: Gives the cells run so far as plain Python, oldest first.
-    history: Optional[Callable[[], Iterable[str]]] = None
+    history: Callable[[], Iterable[str]] | None = None
     #: Where local modules are looked for beside ``sys.path``: the notebook's folder.
-    folder: Optional[Path] = None
-    _definitions: Optional[NotebookDefinitions] = field(default=None, repr=False)
+    folder: Path | None = None
+    _definitions: NotebookDefinitions | None = field(default=None, repr=False)
 
     @property
     def definitions(self) -> NotebookDefinitions:
@@ -80,10 +80,10 @@ class Packaged:
     """A program ready to be submitted."""
 
     program: Program
-    #: Blobs that are not inside the program; the bundle's ``blobs/ID``. They share memory with the live values.
+    #: Blobs that are not inside the program: the bundle's ``blobs/ID``. They share memory with live values.
     blobs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     #: The bundle's ``files/PATH``: local modules, put in the job's working folder.
-    files: Mapping[str, Union[Path, bytes]] = field(default_factory=dict)
+    files: Mapping[str, Path | bytes] = field(default_factory=dict)
     #: Node number -> live object, for ``values.apply_changes``.
     originals: Mapping[int, object] = field(default_factory=dict, repr=False)
     #: With ``report_only``: what cannot be sent, by name.

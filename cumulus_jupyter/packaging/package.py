@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Optional
+from dataclasses import replace
+from typing import Any
 
 from ..protocol.errors import InvalidArgument
 from ..protocol.program import ARGS, FUNCTION, KWARGS, Program
 from .cell_names import CellNames, is_empty, read_cell
 from .findings import CERTAIN
-from .options import PYTHON, Notebook, Packaged, PackageOptions
+from .options import Notebook, Packaged, PackageOptions
 
 _DEFAULT = PackageOptions()
 
@@ -20,7 +20,7 @@ def package_cell(
     source: str,
     namespace: Mapping[str, Any],
     *,
-    notebook: Optional[Notebook] = None,
+    notebook: Notebook | None = None,
     options: PackageOptions = _DEFAULT,
 ) -> Packaged:
     """The program of a cell, with everything in ``namespace`` that it needs.
@@ -35,22 +35,22 @@ def package_cell(
     line_offset = options.line_offset + len(source) - len(stripped)
     names = _read(stripped, namespace, notebook, options.title, line_offset)
     _check_asked_names(names, namespace, options)
-    program = {
-        "kind": "cell",
-        "source": stripped,
-        "title": options.title,
-        "line_offset": line_offset,
-        "assigned": list(dict.fromkeys((*names.writes, *names.deletes))),
-    }
+    program = replace(
+        _program("cell", options),
+        source=stripped,
+        title=options.title,
+        line_offset=line_offset,
+        assigned=list(dict.fromkeys((*names.writes, *names.deletes))),
+    )
     return _package({}, namespace, names, program, notebook, options)
 
 
 def package_call(
     function: Callable[..., Any],
     args: Sequence[Any] = (),
-    kwargs: Optional[Mapping[str, Any]] = None,
+    kwargs: Mapping[str, Any] | None = None,
     *,
-    notebook: Optional[Notebook] = None,
+    notebook: Notebook | None = None,
     options: PackageOptions = _DEFAULT,
 ) -> Packaged:
     """The program of ``function(*args, **kwargs)``.
@@ -59,13 +59,13 @@ def package_call(
     travels as a file. Raises ``InvalidArgument`` for what cannot be sent.
     """
     if not callable(function):
-        raise InvalidArgument(f"{function!r} cannot be called", next="Pass a function, and its arguments after it.")
+        raise InvalidArgument(f"{function!r} cannot be called", next="Pass a function, then its arguments.")
     inner = getattr(function, "__func__", function)
     namespace = getattr(inner, "__globals__", None)
     if not isinstance(namespace, dict) or namespace.get("__name__") != "__main__":
         namespace = vars(sys.modules["__main__"])
     title = getattr(function, "__qualname__", None) or type(function).__name__
-    program = {"kind": "call", "title": title if options.title == "Cell" else options.title}
+    program = replace(_program("call", options), title=title if options.title == "Cell" else options.title)
     roots = {FUNCTION: function, ARGS: tuple(args), KWARGS: dict(kwargs or {})}
     return _package(roots, namespace, CellNames(has_result=True), program, notebook or Notebook(), options)
 
@@ -80,7 +80,7 @@ def _read(
 
         if any(name not in namespace and not hasattr(builtins, name) for name in names.certain):
             names = read_cell(
-                source, transform=notebook.transform, title=title, line_offset=line_offset, force_transform=True
+                source, transform=notebook.transform, title=title, line_offset=line_offset, force=True
             )
     return names
 
@@ -96,29 +96,32 @@ def _check_asked_names(names: CellNames, namespace: Mapping[str, Any], options: 
         if not name.isidentifier():
             raise InvalidArgument(f"{name!r} is not a name", next="Give names: --output a,b.")
         if name not in touched and not names.opaque and name not in namespace:
-            raise InvalidArgument(
-                f"the cell does not assign {name!r}", next=f"It assigns: {', '.join(names.writes) or 'nothing'}."
-            )
+            assigned = ", ".join(names.writes) or "nothing"
+            raise InvalidArgument(f"the cell does not assign {name!r}", next=f"It assigns: {assigned}.")
+
+
+def _program(kind: str, options: PackageOptions) -> Program:
+    return Program(
+        kind=kind,
+        outputs=None if options.outputs is None else list(options.outputs),
+        pickle_results=options.pickle_results,
+        value_limit_bytes=options.value_limit_bytes,
+        figure_format=options.figure_format,
+        figure_dpi=options.figure_dpi,
+    )
 
 
 def _package(
     roots: dict[str, Any],
     namespace: Mapping[str, Any],
     names: CellNames,
-    program: dict[str, Any],
+    program: Program,
     notebook: Notebook,
     options: PackageOptions,
 ) -> Packaged:
-    findings = names.findings
-    fixed = {
-        "outputs": None if options.outputs is None else list(options.outputs),
-        "pickle_results": options.pickle_results,
-        "value_limit_bytes": options.value_limit_bytes,
-        "figure_format": options.figure_format,
-        "figure_dpi": options.figure_dpi,
-    }
-    if not (roots or findings.reads or findings.imports or findings.needed or options.inputs or findings.files):
-        return Packaged(Program(**program, **fixed), names=names)
+    found = names.findings
+    if not (roots or found.reads or found.imports or found.needed or found.files or options.inputs):
+        return Packaged(program, names=names)
 
     from .gather import Gatherer, unknown_name
     from .shipping import ship
@@ -126,25 +129,24 @@ def _package(
     definitions = notebook.definitions
     definitions.begin(namespace)
     gatherer = Gatherer(namespace, definitions, options.inputs)
-    gatherer.read(findings)
+    gatherer.read(found)
     gatherer.start_with(roots)
-    unknown = [*gatherer.unknown, *(name for name in findings.needed if name not in namespace)]
+    unknown = [*gatherer.unknown, *(name for name in found.needed if name not in namespace)]
     if not names.opaque:
         for name in unknown:
-            if name not in names.writes and findings.needed.get(name, CERTAIN) == CERTAIN:
+            if name not in names.writes and found.needed.get(name, CERTAIN) == CERTAIN:
                 raise unknown_name(name, namespace, names.writes)
-    gatherer.hold_places(findings.deletes)
-    shipped = ship(gatherer, notebook, options, findings)
-    assigned = dict.fromkeys((*program.pop("assigned", ()), *gatherer.assigned, *gatherer.deleted))
+    gatherer.hold_places(found.deletes)
+    shipped = ship(gatherer, notebook, options, found)
+    program = replace(
+        program,
+        assigned=list(dict.fromkeys((*program.assigned, *gatherer.assigned, *gatherer.deleted))),
+        imports=gatherer.import_statements(),
+        graph=shipped.graph,
+        inline_blobs=shipped.inline_blobs,
+    )
     return Packaged(
-        Program(
-            **program,
-            **fixed,
-            assigned=list(assigned),
-            imports=gatherer.import_statements(),
-            graph=shipped.graph,
-            inline_blobs=shipped.inline_blobs,
-        ),
+        program,
         blobs=shipped.blobs,
         files=shipped.files,
         originals=shipped.originals,

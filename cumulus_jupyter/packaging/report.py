@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,8 +88,9 @@ class DryRun:
             names = ", ".join(f"{d.name} {d.version}" for d in self.distributions)
             lines.append(f"Needs, not sent: {names}")
         for refusal in self.refused:
-            head = "REFUSED" if refusal.stops else "Left out"
-            lines.append(f"{head}: {refusal.name} ({refusal.type_name}): {refusal.reason}. {refusal.next}".rstrip())
+            head = "Refused" if refusal.stops else "Left out"
+            why = f"{refusal.reason}. {refusal.next}"
+            lines.append(f"{head}: {refusal.name} ({refusal.type_name}): {why}".rstrip())
         lines.append(f"Comes back: {', '.join(self.outputs) or 'nothing by name'}")
         if self.pickled:
             lines.append(f"Pickled values are among them: the job must run Python {self.python}.")
@@ -138,6 +140,6 @@ def size_text(size_bytes: float) -> str:
     return f"{size_bytes:.3g} GiB"
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return [f"  {'  '.join(map(str.ljust, row, widths))}".rstrip() for row in rows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from .findings import CERTAIN, READ, SOFT
 
@@ -17,29 +17,32 @@ if TYPE_CHECKING:
 
 _METHODS = frozenset({"run_line_magic", "run_cell_magic", "system", "getoutput", "magic", "run_cell"})
 #: Magics whose argument is Python; only those of ``_RUNS_HERE`` assign names here.
-_PYTHON = frozenset({"timeit", "time", "prun", "memit", "mprun", "lprun", "debug", "capture", "pinfo", "pinfo2",
-                     "pdef", "pdoc", "psource", "pfile", "who", "whos", "store", "xdel"})  # fmt: skip
+_PYTHON = frozenset(
+    "timeit time prun memit mprun lprun debug capture "
+    "pinfo pinfo2 pdef pdoc psource pfile who whos store xdel".split()
+)
 _RUNS_HERE = frozenset({"time", "capture", "prun"})
 _RUNS = frozenset({"timeit", "memit", "mprun", "lprun", "debug"})
 #: Magics that make no names.
-_QUIET = _PYTHON | frozenset({"matplotlib", "config", "cd", "pwd", "ls", "env", "set_env", "pip", "conda", "uv",
-                              "precision", "xmode", "load_ext", "reload_ext", "autoreload", "html", "bash", "sh",
-                              "writefile", "javascript", "js", "latex", "markdown", "svg", "HTML", "mkdir", "cat",
-                              "cp", "mv", "rm", "ll", "pprint", "colors", "autosave", "notebook", "system", "sx",
-                              "SVG", "perl", "ruby", "script", "file", "help", "!"})  # fmt: skip
+_QUIET = _PYTHON | frozenset(
+    "matplotlib config cd pwd ls ll env set_env pip conda uv precision xmode colors pprint "
+    "load_ext reload_ext autoreload autosave notebook html HTML bash sh script perl ruby javascript "
+    "js latex markdown svg SVG writefile file mkdir cat cp mv rm system sx help !".split()
+)
 _DOLLAR = re.compile(r"(?<!\$)\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 _BRACES = re.compile(r"\{([^{}]+)\}")
 _AT = re.compile(r"@([A-Za-z_]\w*)")
 _OUT_OPTION = re.compile(r"--(?:out|err|proc)[ =]([A-Za-z_]\w*)")
 
 
-def magic_call(node: ast.Call) -> Optional[tuple[str, list[str]]]:
+def magic_call(node: ast.Call) -> tuple[str, list[str]] | None:
     """The method and arguments of ``get_ipython().METHOD("...", ...)``; ``None`` for other calls."""
     function = node.func
     if not isinstance(function, ast.Attribute) or function.attr not in _METHODS:
         return None
     shell = function.value
-    if not (isinstance(shell, ast.Call) and isinstance(shell.func, ast.Name) and shell.func.id == "get_ipython"):
+    getter = shell.func if isinstance(shell, ast.Call) else None
+    if not isinstance(getter, ast.Name) or getter.id != "get_ipython":
         return None
     arguments = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
     if len(arguments) != len(node.args):
@@ -128,7 +131,7 @@ def _read_python(reader: Any, text: str, *, here: bool, most: int = CERTAIN) -> 
     return True
 
 
-def _parsed(source: str) -> Optional[ast.Module]:
+def _parsed(source: str) -> ast.Module | None:
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError):

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 from ..protocol.errors import InvalidArgument
 from ..protocol.program import ARGS, FUNCTION, KWARGS
@@ -23,15 +23,21 @@ if TYPE_CHECKING:
 
 _SPOKEN = {FUNCTION: "the function", ARGS: "an argument", KWARGS: "a keyword argument"}
 
+_ITERATORS = frozenset("generator async_generator map filter zip enumerate reversed".split())
+_OPEN_FILES = frozenset("TextIOWrapper BufferedReader BufferedWriter BufferedRandom FileIO".split())
+_OF_THIS_PROCESS = frozenset(
+    "lock RLock Thread Event Condition Semaphore socket Connection Cursor Popen Process Task Future".split()
+)
+
 
 @dataclass(frozen=True)
 class Shipped:
     """The travelling part of a program."""
 
-    graph: Optional[dict[str, Any]]
+    graph: dict[str, Any] | None
     inline_blobs: dict[str, str]
     blobs: dict[str, Any]
-    files: dict[str, Union[Path, bytes]]
+    files: Mapping[str, Path | bytes]
     originals: Mapping[int, object]
     refused: dict[str, Refusal]
     left_out: dict[str, Refusal]
@@ -139,11 +145,11 @@ def _article(word: str) -> str:
 def way_out(value: Any, refusal: Refusal) -> str:
     """What the user can do about a value that cannot be sent."""
     kind = type(value).__name__
-    if kind in ("generator", "map", "filter", "zip", "enumerate", "reversed", "async_generator"):
+    if kind in _ITERATORS:
         return "Compute it inside the cell, or convert it to a list first."
-    if kind in ("TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO"):
+    if kind in _OPEN_FILES:
         return "Read the file in an earlier cell and use its contents, or open it inside the cell."
-    if kind in ("lock", "RLock", "Thread", "Event", "Condition", "Semaphore", "socket", "Connection", "Cursor", "Popen"):
+    if kind in _OF_THIS_PROCESS:
         return "Create it inside the cell: it belongs to this process."
     return refusal.next
 
