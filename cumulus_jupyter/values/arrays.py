@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
+import numpy
+
 from .atoms import AS_NODE
 from .buffers import buffers_equal
 from .containers import Kind
@@ -13,11 +15,11 @@ if TYPE_CHECKING:
     from .decoder import Decoder
     from .encoder import Encoder
 
+np: Any = numpy
+
 
 def inline(obj: Any) -> Any:
     """The atom of a numpy scalar; ``AS_NODE`` for all else."""
-    import numpy as np
-
     if not isinstance(obj, np.generic) or type(obj) is np.object_:
         return AS_NODE
     if obj.dtype.fields is not None or obj.dtype.hasobject or obj.nbytes > 512:
@@ -27,45 +29,39 @@ def inline(obj: Any) -> Any:
 
 def read_scalar(dtype: str, data: str) -> Any:
     """The numpy scalar of an atom."""
-    import numpy as np
-
     return np.frombuffer(b64decode(data, validate=True), dtype=_plain_dtype(dtype))[0]
 
 
 def _plain_dtype(text: Any) -> Any:
-    import numpy as np
-
     dtype = np.dtype(text) if type(text) is str else None
     if dtype is None or dtype.hasobject:
         raise ValueError(f"not a plain dtype: {text!r}")
     return dtype
 
 
-def _describe(dtype: Any) -> Any:
+def describe_dtype(dtype: Any) -> Any:
     """JSON for a dtype without objects: its string, or fields with their places."""
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
-        return {"base": _describe(base), "shape": list(shape)}
+        return {"base": describe_dtype(base), "shape": list(shape)}
     if dtype.fields is None:
         return dtype.str
-    fields = [[name, _describe(dtype.fields[name][0]), dtype.fields[name][1]] for name in dtype.names]
+    fields = [[name, describe_dtype(dtype.fields[name][0]), dtype.fields[name][1]] for name in dtype.names]
     return {"fields": fields, "size": dtype.itemsize, "align": dtype.isalignedstruct}
 
 
-def _dtype(description: Any, depth: int = 0) -> Any:
-    import numpy as np
-
+def read_dtype(description: Any, depth: int = 0) -> Any:
     if depth > 16:
         raise ValueError("a dtype nested too deep")
     if type(description) is str:
         return _plain_dtype(description)
     if "base" in description:
-        return np.dtype((_dtype(description["base"], depth + 1), tuple(description["shape"])))
+        return np.dtype((read_dtype(description["base"], depth + 1), tuple(description["shape"])))
     fields = description["fields"]
     return np.dtype(
         {
             "names": [field[0] for field in fields],
-            "formats": [_dtype(field[1], depth + 1) for field in fields],
+            "formats": [read_dtype(field[1], depth + 1) for field in fields],
             "offsets": [field[2] for field in fields],
             "itemsize": description["size"],
         },
@@ -75,10 +71,8 @@ def _dtype(description: Any, depth: int = 0) -> Any:
 
 def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
     """The node of an array, a dtype or a structured scalar; ``None`` for all else."""
-    import numpy as np
-
     if isinstance(obj, np.dtype):
-        return None if obj.hasobject else {"t": "dtype", "d": _describe(obj)}
+        return None if obj.hasobject else {"t": "dtype", "d": describe_dtype(obj)}
     if isinstance(obj, np.void) and not obj.dtype.hasobject:
         return {**_array_node(encoder, np.asarray(obj)), "scalar": True}
     if type(obj) is np.ma.MaskedArray:
@@ -93,7 +87,7 @@ def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
 
 
 def _array_node(encoder: Encoder, obj: Any) -> Dict[str, Any]:
-    node = {"t": "ndarray", "d": _describe(obj.dtype), "shape": list(obj.shape)}
+    node = {"t": "ndarray", "d": describe_dtype(obj.dtype), "shape": list(obj.shape)}
     if not obj.flags.writeable:
         node["ro"] = True
     data, node["f"] = array_bytes(obj)
@@ -103,8 +97,6 @@ def _array_node(encoder: Encoder, obj: Any) -> Dict[str, Any]:
 
 def array_bytes(obj: Any) -> Any:
     """The bytes of an array without a copy where it is contiguous, and whether in Fortran order."""
-    import numpy as np
-
     fortran = bool(obj.flags.f_contiguous and not obj.flags.c_contiguous)
     flat = obj.T if fortran else np.ascontiguousarray(obj)
     if flat.size == 0:
@@ -116,7 +108,7 @@ class _Array(Kind):
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         import numpy as np
 
-        dtype, shape = _dtype(node["d"]), _shape(node["shape"])
+        dtype, shape = read_dtype(node["d"]), _shape(node["shape"])
         readonly = bool(node.get("ro"))
         blob = reader.blob(node["b"]) if readonly else reader.private_blob(node["b"])
         count = 1
@@ -124,7 +116,7 @@ class _Array(Kind):
             count *= length
         if count * dtype.itemsize != blob.nbytes:
             raise ValueError(f"an array of shape {shape} with {blob.nbytes} bytes")
-        order = "F" if node.get("f") else "C"
+        order: Any = "F" if node.get("f") else "C"
         if count * dtype.itemsize == 0:
             array = np.empty(shape, dtype, order)
         else:
@@ -140,7 +132,7 @@ class _Array(Kind):
 
         if type(old) is not np.ndarray or node.get("scalar") or not old.flags.writeable:
             return False
-        if list(old.shape) != node["shape"] or old.dtype != _dtype(node["d"]):
+        if list(old.shape) != node["shape"] or old.dtype != read_dtype(node["d"]):
             return False
         # Read-only: the new bytes are only copied from, once.
         old[...] = self.make(reader, {**node, "ro": True})
@@ -186,7 +178,7 @@ class _Masked(Kind):
 
 class _DType(Kind):
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
-        return _dtype(node["d"])
+        return read_dtype(node["d"])
 
 
 def _shape(shape: Any) -> Any:
@@ -197,13 +189,11 @@ def _shape(shape: Any) -> Any:
 
 def unchanged(node: Mapping[str, Any], blob: Any, obj: Any) -> bool:
     """Whether an array still holds the bytes it was decoded from."""
-    import numpy as np
-
-    if type(obj) is not np.ndarray or list(obj.shape) != node["shape"] or bool(node.get("ro")) == bool(
-        obj.flags.writeable
-    ):
+    if type(obj) is not np.ndarray or list(obj.shape) != node["shape"]:
         return False
-    if _describe(obj.dtype) != node["d"]:
+    if bool(node.get("ro")) == bool(obj.flags.writeable):
+        return False
+    if describe_dtype(obj.dtype) != node["d"]:
         return False
     data, fortran = array_bytes(obj)
     return fortran == bool(node.get("f")) and buffers_equal(data, blob)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from base64 import b64decode, b64encode
+from importlib import import_module
 from typing import Any, Callable, Dict, List
 
 from ..protocol.errors import InvalidArgument
@@ -78,7 +79,8 @@ INLINE: Dict[type, Callable[[Any], Any]] = {
 
 
 # Types of modules that may not be loaded: an object of them can only exist if its module is.
-def _tzinfo(tz: Any) -> Any:
+def tz_parts(tz: Any) -> Any:
+    """JSON for a time zone; ``AS_NODE`` for one that has no plain form."""
     import datetime as dt
 
     if tz is None:
@@ -101,12 +103,12 @@ def _clock(obj: Any) -> List[int]:
 
 
 def _time(obj: Any) -> Any:
-    tz = _tzinfo(obj.tzinfo)
+    tz = tz_parts(obj.tzinfo)
     return AS_NODE if tz is AS_NODE else ["time", tz, *_clock(obj)]
 
 
 def _datetime(obj: Any) -> Any:
-    tz = _tzinfo(obj.tzinfo)
+    tz = tz_parts(obj.tzinfo)
     return AS_NODE if tz is AS_NODE else ["datetime", tz, obj.year, obj.month, obj.day, *_clock(obj)]
 
 
@@ -115,7 +117,7 @@ def _timedelta(obj: Any) -> Any:
 
 
 def _tz_atom(obj: Any) -> Any:
-    tz = _tzinfo(obj)
+    tz = tz_parts(obj)
     return AS_NODE if tz is AS_NODE else ["tz", tz]
 
 
@@ -189,13 +191,15 @@ def _read_tz(tz: Any) -> Any:
 def _read_datetime(tz: Any, *parts: int) -> Any:
     import datetime as dt
 
-    return dt.datetime(*parts[:7], tzinfo=_read_tz(tz), fold=parts[7])  # type: ignore[misc,arg-type]
+    year, month, day, hour, minute, second, microsecond, fold = parts
+    return dt.datetime(year, month, day, hour, minute, second, microsecond, _read_tz(tz), fold=fold)
 
 
 def _read_time(tz: Any, *parts: int) -> Any:
     import datetime as dt
 
-    return dt.time(*parts[:4], tzinfo=_read_tz(tz), fold=parts[4])  # type: ignore[arg-type]
+    hour, minute, second, microsecond, fold = parts
+    return dt.time(hour, minute, second, microsecond, _read_tz(tz), fold=fold)
 
 
 def _read_date(*parts: int) -> Any:
@@ -266,12 +270,9 @@ def read_atom(parts: List[Any]) -> Any:
     """The object an inline atom stands for. Raises ``InvalidArgument``."""
     try:
         reader = _READERS.get(parts[0])
-        if reader is None and parts[0] == "np":
-            from .arrays import read_scalar as reader
-        elif reader is None and parts[0] == "pd":
-            from .frames import read_scalar as reader
         if reader is None:
-            raise ValueError("unknown kind of atom")
+            home = {"np": ".arrays", "pd": ".frames"}[parts[0]]
+            reader = import_module(home, __package__).read_scalar
         return reader(*parts[1:])
     except Exception as error:
         raise InvalidArgument(f"The value graph holds a bad atom: {str(parts)[:80]} ({error})") from error

@@ -20,11 +20,15 @@ from .sequences import references
 from .trust import Trust
 
 #: Kinds whose objects cannot change, and refer to nothing that can.
-_CONSTANT = frozenset({"str", "bytes", "module", "name", "attr", "enum", "pattern", "dtype", "picture"})
+_CONSTANT = frozenset(
+    {"str", "bytes", "module", "name", "attr", "enum", "pattern", "dtype", "picture", "torch"}
+)
 #: Kinds whose own content cannot change, though what they refer to may.
 _IMMUTABLE = frozenset({"tuple", "frozenset", "nt", "slice", "partial", "method"})
 #: Kinds with a comparison of their own, ``unchanged(node, blob, obj)``, and where it is.
-_COMPARED = {"ndarray": ".arrays", "arrow": ".frames", "image": ".images", "tensor": ".tensors"}
+_COMPARED = {
+    "ndarray": ".arrays", "polars": ".tables", "pyarrow": ".tables", "image": ".images", "storage": ".tensors"
+}  # fmt: skip
 
 
 class Tracker(Encoder):
@@ -70,7 +74,8 @@ class Tracker(Encoder):
             for slot in old.get("refs", ()):
                 self.refs.append(slot[0])
                 self._pend(slot[0])
-            return number not in self.before.digests or digest(self.before, obj) == self.before.digests[number]
+            known = self.before.digests.get(number)
+            return known is None or digest(self.before, obj) in (known, None)
         mark = len(self.blobs)
         if tag == "def":
             from .definitions import state
@@ -94,12 +99,14 @@ class Tracker(Encoder):
             self.refs.pop()
 
     def _same_node(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        if "parts" in old:
+            from .frames import same
+
+            return same(old, self.before.blobs, new, self.blobs)
         old_blobs, new_blobs = node_blobs(old), node_blobs(new)
         if len(old_blobs) != len(new_blobs) or _text(old) != _text(new):
             return False
-        return all(
-            buffers_equal(self.before.blobs[a], self.blobs[b]) for a, b in zip(old_blobs, new_blobs)
-        )
+        return all(buffers_equal(self.before.blobs[a], self.blobs[b]) for a, b in zip(old_blobs, new_blobs))
 
     def changes(self, after: Mapping[str, object]) -> Encoded:
         """The graph of changes, once all roots are added."""
@@ -196,5 +203,3 @@ def apply_changes(
     applied.update(decoder.read())
     applied.left_out = decoder.left_out()
     return applied
-
-

@@ -49,7 +49,7 @@ class Kind:
 class Sequence(Kind):
     """A container that is made empty and filled with one run, ``v``."""
 
-    def __init__(self, cls: type, replace: Callable[[Any, List[Any]], None]) -> None:
+    def __init__(self, cls: Any, replace: Callable[[Any, List[Any]], None]) -> None:
         self.cls, self.replace = cls, replace
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:

@@ -23,12 +23,13 @@ from .trust import Trust, Unresolved
 #: Tag -> module here that reads such nodes; loaded when one is met.
 _HOMES = {
     "ndarray": ".arrays", "ndobject": ".arrays", "masked": ".arrays", "dtype": ".arrays",
-    "arrow": ".frames", "image": ".images", "picture": ".picture",
-    "tensor": ".tensors", "parameter": ".tensors",
+    "frame": ".frames", "series": ".frames", "index": ".frames", "pdarray": ".frames",
+    "polars": ".tables", "pyarrow": ".tables", "image": ".images", "picture": ".picture",
+    "tensor": ".tensors", "storage": ".tensors", "torch": ".tensors",
     "def": ".definitions", "pickle": ".pickled", "remote": ".remote_value",
     "module": ".objects", "name": ".objects", "attr": ".objects", "method": ".objects", "enum": ".objects",
-    "inst": ".instances", "exc": ".instances", "nt": ".instances", "partial": ".objects",
-    "pattern": ".objects",
+    "partial": ".objects", "pattern": ".objects",
+    "inst": ".instances", "exc": ".instances", "nt": ".instances",
 }  # fmt: skip
 _NEW, _ENTERED, _MADE, _DONE, _FAILED = range(5)
 
@@ -211,7 +212,13 @@ class Decoder:
 
     def _enter(self, number: int) -> List[Any]:
         self._state[number] = _ENTERED
-        hard, soft = self._parts(number, self._nodes[number])
+        node = self._nodes[number]
+        try:
+            _kind(node)
+        except Unresolved as error:
+            self._fail(number, str(error))
+            return [number, [], [], 0]
+        hard, soft = self._parts(number, node)
         return [number, hard, soft, 0]
 
     def _make(self, number: int, hard: List[int]) -> None:
@@ -274,10 +281,7 @@ def _kind(node: Mapping[str, Any]) -> Kind:
         try:
             KINDS.update(import_module(home, __package__).KINDS)
         except ImportError as error:
-            raise InvalidArgument(
-                f"A value needs the package {error.name!r}, which is not installed here.",
-                next=f"Install it, or ask for it in the job with -r {error.name}.",
-            ) from error
+            raise Unresolved(f"it needs the package {error.name}, which is not installed here") from error
         kind = KINDS[tag]
     return kind
 
@@ -295,7 +299,7 @@ def _read_graph(graph: Any) -> Tuple[Dict[int, Mapping[str, Any]], Mapping[str, 
     if not isinstance(nodes, list) or not isinstance(roots, Mapping) or type(base) is not int:
         raise InvalidArgument("The value graph lacks its nodes or its roots.")
     try:
-        numbered = {number: node for number, node in changed}
+        numbered: Dict[Any, Any] = dict(changed)
     except (TypeError, ValueError):
         raise InvalidArgument("The value graph's changed nodes are broken.") from None
     numbered.update((base + n, node) for n, node in enumerate(nodes) if node is not None)
@@ -323,5 +327,10 @@ def decode(
     """
     trust = trust or Trust.of_client(allow_pickle)
     decoder = Decoder(graph, blobs, trust, namespace, fetch_remote)
-    values = decoder.read()
-    return Decoded(values, decoder.objects, graph, blobs, getattr(decoder, "digests", {}))
+    decoded = Decoded(decoder.read(), decoder.objects, graph, blobs)
+    opaque = [n for n in decoder.objects if graph["nodes"][n]["t"] in ("pickle", "remote")]
+    if opaque and trust.full:
+        from .changes import digest
+
+        decoded.digests = {n: digest(decoded, decoder.objects[n]) for n in opaque}
+    return decoded

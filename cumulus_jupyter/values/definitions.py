@@ -115,7 +115,8 @@ class _Definition(Kind):
             known = reader.trust.known_source
             if not is_known(source, name, known):
                 raise Unresolved(f"{name} was defined by code that this cell does not hold")
-            filename, line = f"<cumulus-{zlib.crc32(known.encode('utf-8', 'replace')):08x}>", _line(source, known)
+            filename = f"<cumulus-{zlib.crc32(known.encode('utf-8', 'replace')):08x}>"
+            line = _line(source, known)
             _remember(filename, known, 1)
         else:
             _remember(filename, source, line)

@@ -22,8 +22,8 @@ GRAPH_VERSION = 1
 LIBRARIES = {
     "numpy": ".arrays",
     "pandas": ".frames",
-    "polars": ".frames",
-    "pyarrow": ".frames",
+    "polars": ".tables",
+    "pyarrow": ".tables",
     "PIL": ".images",
     "matplotlib": ".images",
     "torch": ".tensors",
@@ -279,10 +279,15 @@ _NEXT_LARGE = "Fetch it with .fetch(), name it in a later %%cumulus cell, or rai
 _NEXT_THERE = "Make it inside the cell, or pass plain data, arrays or frames instead."
 _NEXT_BACK = "Bring it back pickled with --pickle, or name it in a later %%cumulus cell."
 _ENCODINGS = {
-    "ndarray": "npy", "arrow": "arrow", "tensor": "safetensors", "image": "image", "picture": "picture",
-    "def": "source", "module": "import", "name": "import", "pickle": "pickle", "remote": "remote",
-    "inst": "state", "bytes": "bytes", "bytearray": "bytes",
-}  # fmt: skip
+    "ndarray": "npy",
+    **dict.fromkeys(("frame", "series", "index", "polars", "pyarrow"), "arrow"),
+    **dict.fromkeys(("tensor", "storage"), "safetensors"),
+    **dict.fromkeys(("module", "name"), "import"),
+    **dict.fromkeys(("bytes", "bytearray"), "bytes"),
+    **{name: name for name in ("image", "picture", "pickle", "remote")},
+    "def": "source",
+    "inst": "state",
+}
 
 
 def _too_large(size: int, limit: int) -> str:
@@ -294,6 +299,13 @@ def node_blobs(node: Mapping[str, Any]) -> List[str]:
     names = [node["b"]] if "b" in node else []
     names.extend(node.get("bufs", ()))
     names.extend(value["b"] for value in node.values() if type(value) is dict and "b" in value)
+    queue = [node["parts"]] if "parts" in node else []
+    for part in queue:
+        if type(part) is dict:
+            names.extend([part["b"]] if "b" in part else [])
+            queue.extend(part.values())
+        elif type(part) is list:
+            queue.extend(item for item in part if type(item) in (dict, list))
     return names
 
 

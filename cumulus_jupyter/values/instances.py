@@ -43,17 +43,14 @@ def encode_instance(encoder: Encoder, obj: Any) -> Optional[Node]:
 
 def _is_rebuildable(cls: type) -> bool:
     """Whether ``object.__new__`` and the state make an instance, and doing so is safe."""
-    if cls.__new__ is not object.__new__ and not _is_typing_new(cls):
+    new: Any = cls.__new__
+    if new is not object.__new__ and getattr(new, "__module__", "") != "typing":
         return False
     if _overrides(cls, _HOOKS):
         return False
     if cls.__module__ == "__main__" or hasattr(cls, "__dataclass_fields__"):
         return True
     return _is_model(cls)
-
-
-def _is_typing_new(cls: type) -> bool:
-    return cls.__new__.__module__ == "typing" if hasattr(cls.__new__, "__module__") else False
 
 
 def _is_model(cls: type) -> bool:
@@ -161,9 +158,10 @@ class _Exception(Kind):
             raise ValueError("an exception whose class is none")
         # BaseException.__new__ of the nearest built-in base: no code of the class runs.
         builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
-        error = builtin.__new__(cls, *args)
-        if cls.__init__ in (BaseException.__init__, builtin.__init__):
-            error.__init__(*args)
+        error: Any = builtin.__new__(cls, *args)
+        init: Any = vars(builtin).get("__init__")
+        if init is not None:  # such as SyntaxError's, which sets its parts
+            init(error, *args)
         error.args = args
         return error
 

@@ -115,7 +115,7 @@ class Decoded:
     graph: Mapping[str, Any] = field(default_factory=dict, repr=False)
     blobs: Mapping[str, Buffer] = field(default_factory=dict, repr=False)
     #: Node number -> digest at decoding, of nodes that cannot be compared with their blob.
-    digests: Dict[int, bytes] = field(default_factory=dict, repr=False)
+    digests: Dict[int, Optional[bytes]] = field(default_factory=dict, repr=False)
 
 
 class Applied(Dict[str, object]):

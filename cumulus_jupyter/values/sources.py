@@ -8,7 +8,7 @@ import sys
 from functools import lru_cache
 from textwrap import dedent
 from types import CodeType, FunctionType
-from typing import Any, FrozenSet, Iterator, List, Optional, Tuple
+from typing import Any, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from .model import Definition
 
@@ -153,7 +153,7 @@ def names_read(source: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
 def _known(source: str) -> FrozenSet[str]:
     tree = _parse(source)
     kinds = (*_DEFINITIONS, ast.Lambda)
-    return frozenset(ast.dump(node) for node in ast.walk(tree) if isinstance(node, kinds)) if tree else frozenset()
+    return frozenset(ast.dump(node) for node in ast.walk(tree or ast.Pass()) if isinstance(node, kinds))
 
 
 def is_known(definition_source: str, name: str, known_source: str) -> bool:
@@ -170,7 +170,7 @@ def is_known(definition_source: str, name: str, known_source: str) -> bool:
 def imported_packages(source: str) -> FrozenSet[str]:
     """Top-level packages that source imports."""
     tree = _parse(source)
-    found = set()
+    found: Set[str] = set()
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Import):
             found.update(alias.name.partition(".")[0] for alias in node.names)

@@ -1,0 +1,182 @@
+"""Columns and indexes of pandas, as parts of a node.
+
+A column of a numpy type is its bytes; one of an extension type (nullable, categorical, zoned, Arrow's
+own) is an Arrow stream that holds pandas' description of the type; one of Python objects is a run of
+slots, so that each object stays itself. Parts lie inside the frame's node: taken out of a frame, a
+column has no identity.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List
+
+import numpy
+import pandas
+
+from .arrays import array_bytes, describe_dtype, read_dtype
+from .buffers import buffers_equal
+from .sequences import references
+
+if TYPE_CHECKING:
+    from .decoder import Decoder
+    from .encoder import Encoder
+
+np: Any = numpy
+pd: Any = pandas
+Part = Dict[str, Any]
+
+
+def write_column(encoder: Encoder, values: Any) -> Part:
+    """The part of one array, of numpy's or an extension type. Raises ``NotEncodable``."""
+    if isinstance(values, np.ndarray) and not values.dtype.hasobject:
+        return {"np": describe_dtype(values.dtype), "b": encoder.blob(array_bytes(values)[0])}
+    if values.dtype == object:
+        return {"obj": encoder.run(list(values))}
+    try:
+        return {"arrow": str(values.dtype), "b": encoder.blob(_arrow(values))}
+    except ImportError:
+        pass
+    except Exception as error:
+        from .encoder import NotEncodable
+
+        raise NotEncodable(f"a column of type {values.dtype} has no Arrow form: {error}") from error
+    # Text and other plain extension types survive as objects.
+    return {"obj": encoder.run([None if item is pd.NA else item for item in values]), "as": str(values.dtype)}
+
+
+def _arrow(values: Any) -> Any:
+    import pyarrow as pa
+
+    frame = pd.DataFrame({"0": values})
+    # Without rows a table has no chunks, and a category no dictionary; a batch has both.
+    holder = (
+        pa.Table
+        if len(frame) or isinstance(values.dtype, (pd.StringDtype, pd.ArrowDtype))
+        else pa.RecordBatch
+    )
+    data = holder.from_pandas(frame, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, data.schema) as writer:
+        writer.write(data)
+    return memoryview(sink.getvalue())
+
+
+def read_column(reader: Decoder, part: Part) -> Any:
+    """The array of a part, its memory its own."""
+    if "np" in part:
+        return np.frombuffer(reader.private_blob(part["b"]), read_dtype(part["np"]))
+    if "arrow" in part:
+        import pyarrow as pa
+
+        with pa.ipc.open_stream(pa.py_buffer(reader.blob(part["b"]))) as stream:
+            table = stream.read_all()
+        table.validate(full=True)
+        return table.to_pandas()["0"].array
+    items = reader.run(part["obj"])
+    if "as" in part:
+        return pd.array(items, dtype=part["as"])
+    values = np.empty(len(items), object)
+    for position, item in enumerate(items):
+        values[position] = item
+    return values
+
+
+def write_index(encoder: Encoder, index: Any) -> Part:
+    """The part of an index. Raises ``NotEncodable``."""
+    if type(index) is pd.RangeIndex:
+        return {"range": [index.start, index.stop, index.step], "name": encoder.slot(index.name)}
+    if type(index) is pd.MultiIndex:
+        levels = [write_index(encoder, level) for level in index.levels]
+        codes = [write_column(encoder, np.asarray(codes)) for codes in index.codes]
+        return {"levels": levels, "codes": codes, "names": [encoder.slot(name) for name in index.names]}
+    values = index.array
+    if isinstance(values, pd.arrays.NumpyExtensionArray):
+        values = values.to_numpy()
+    elif type(values) in (pd.arrays.DatetimeArray, pd.arrays.TimedeltaArray) and values.dtype.kind in "mM":
+        values = index.to_numpy() if getattr(values, "tz", None) is None else values
+    part = {"flat": write_column(encoder, values), "name": encoder.slot(index.name)}
+    freq = getattr(index, "freqstr", None)
+    if freq is not None and not isinstance(index, pd.PeriodIndex):
+        part["freq"] = freq
+    return part
+
+
+def read_index(reader: Decoder, part: Part, depth: int = 0) -> Any:
+    """The index of a part."""
+    if depth > 1:
+        raise ValueError("an index nested too deep")
+    if "range" in part:
+        return pd.RangeIndex(*part["range"], name=reader.value(part["name"]))
+    if "levels" in part:
+        return pd.MultiIndex(
+            levels=[read_index(reader, level, depth + 1) for level in part["levels"]],
+            codes=[read_column(reader, codes) for codes in part["codes"]],
+            names=[reader.value(name) for name in part["names"]],
+        )
+    values = read_column(reader, part["flat"])
+    index = pd.Index(values, dtype=values.dtype, name=reader.value(part["name"]), copy=False)
+    if "freq" in part:
+        index.freq = part["freq"]
+    return index
+
+
+def part_slots(part: Any) -> List[int]:
+    """Numbers of the nodes that a part refers to, at any depth."""
+    found: List[int] = []
+    queue = [part]
+    for item in queue:
+        if type(item) is dict:
+            for key, value in item.items():
+                if key == "obj":
+                    found.extend(references(value))
+                elif key == "name":
+                    found.extend(references([value]))
+                elif key == "names":
+                    found.extend(references(value))
+                elif type(value) in (dict, list) and key not in ("np", "range"):
+                    queue.append(value)
+        elif type(item) is list:
+            queue.extend(item)
+    return found
+
+
+def parts_equal(old: Any, old_blobs: Any, new: Any, new_blobs: Any) -> bool:
+    """Whether two parts say the same: text by text, bytes by bytes, Arrow by its values."""
+    import json
+
+    if type(old) is not type(new):
+        return False
+    if type(old) is list:
+        if len(old) != len(new):
+            return False
+        if not any(type(item) in (list, dict) for item in old):
+            return json.dumps(old) == json.dumps(new)
+        return all(parts_equal(a, old_blobs, b, new_blobs) for a, b in zip(old, new))
+    if type(old) is dict:
+        if old.keys() != new.keys():
+            return False
+        for key in old:
+            if key == "b":
+                left, right = old_blobs[old["b"]], new_blobs[new["b"]]
+                if not buffers_equal(left, right) and not ("arrow" in old and _same_arrow(left, right)):
+                    return False
+            elif not parts_equal(old[key], old_blobs, new[key], new_blobs):
+                return False
+        return True
+    return json.dumps(old) == json.dumps(new)
+
+
+def _same_arrow(left: Any, right: Any) -> bool:
+    import pyarrow as pa
+
+    from .buffers import flat
+
+    tables = [pa.ipc.open_stream(pa.py_buffer(flat(blob))).read_all() for blob in (left, right)]
+    same: bool = tables[0].equals(tables[1])
+    return same
+
+
+def stacked(frame: Any, positions: List[int]) -> Any:
+    """Columns of one numpy type as rows of one array; no copy where pandas holds them so."""
+    block = frame.iloc[:, positions] if len(positions) < frame.shape[1] else frame
+    return block.to_numpy(copy=False).T
