@@ -84,6 +84,9 @@ class FrameReader:
         start = mark + _HEAD.size
         if len(data) < start:
             return None
+        sender: int
+        last: int
+        length: int
         _, sender, last, length = _HEAD.unpack_from(data, mark)
         end = start + length
         if len(data) < end:

@@ -7,13 +7,16 @@ import faulthandler
 import gc
 import importlib.util
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cumulus_jupyter.progress import set_hook
 
-from .nursery import Commands
+from . import native, program_run, rehearsal
 from .plain_shell import PlainShell
 from .streams import Console
+
+if TYPE_CHECKING:
+    from .zygote import Commands
 
 
 class Interpreter:
@@ -28,9 +31,7 @@ class Interpreter:
         set_hook(self.console.event)
         import asyncio  # noqa: F401  (for cells that await; the import would cost each job)
 
-        from . import native, program_run  # noqa: F401
-
-        native.load()
+        rehearsal.rehearse(self.shell)
 
     def _make_shell(self) -> PlainShell:
         if importlib.util.find_spec("IPython") is None:
@@ -44,10 +45,8 @@ class Interpreter:
         gc.collect()
         gc.freeze()
 
-    def live(self, commands: Commands, frames_fd: int) -> int:
+    def live(self, commands: "Commands", frames_fd: int) -> int:
         """In a forked child: wait for a job, run it. Returns the exit status."""
-        from . import native, program_run
-
         native.die_with_parent()
         self.console.open(frames_fd)
         sys.stdin = open(0, encoding="utf-8", closefd=False)

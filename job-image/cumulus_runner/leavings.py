@@ -39,7 +39,7 @@ class Leavings:
         self._result: object = None
 
     @property
-    def inputs(self) -> Dict[str, object]:
+    def inputs(self) -> Dict[str, Any]:
         """What was shipped, by name."""
         return self._decoded.values
 

@@ -1,27 +1,36 @@
-"""Forks the next job's process ahead of time, and holds the supervisor's ends of it."""
+"""The supervisor's side of the nursery: the process that forks the jobs' processes ahead of time.
+
+A process of its own (see ``zygote``), because after each fork both sides pay for every page they
+write to: the nursery does next to nothing, so it writes to few.
+"""
 
 from __future__ import annotations
 
+import array
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import socket
 import struct
-import sys
-import traceback
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, List, Mapping, NoReturn, Tuple
+from typing import Any, Callable, Deque, Dict, Mapping
 
-if TYPE_CHECKING:
-    from .interpreter import Interpreter
+from .loop import Future, Loop
 
-_PIPE_BYTES = 1024 * 1024
 _HEAD = struct.Struct("<cI")
 #: Kinds of command: what is known before the claim, the relay's answer to it, what has been fetched
 #: since, and the answer to a note.
 PLACE, CLAIMED, GO, REPLY = b"p", b"c", b"g", b"r"
+#: What the nursery says: a child was born (with descriptors), a child has died.
+BORN, DIED = b"b", b"d"
+REPORT = struct.Struct("<cii")
+ENDS = 4
+
+
+class NurseryLost(Exception):
+    """The process that forks the jobs' processes is gone."""
 
 
 @dataclass
@@ -61,83 +70,80 @@ class Child:
                 os.close(fd)
 
 
-class Commands:
-    """The child's end: reads commands one at a time."""
+class Nursery:
+    """Has children born, one at a time and ahead of need; tells of their deaths."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, loop: Loop, connection: socket.socket) -> None:
+        self._loop = loop
         self._connection = connection
+        self._ready: Deque[Child] = deque()
+        self._expected = 0
+        self._awaited: Future[None] = Future()
+        self._mourners: Dict[int, Callable[[int], None]] = {}
+        self._lost = False
+        loop.watch(connection.fileno(), self._readable)
 
-    def receive(self) -> Tuple[bytes, bytes]:
-        """The next command. Raises ``EOFError`` when the supervisor is gone."""
-        kind, size = _HEAD.unpack(self._exactly(_HEAD.size))
-        return kind, self._exactly(size)
+    def prepare(self) -> None:
+        """Have a child ready; harmless if one is."""
+        if not self._ready and not self._expected and not self._lost:
+            self._expected += 1
+            with contextlib.suppress(OSError):
+                self._connection.send(BORN)
 
-    def _exactly(self, size: int) -> bytes:
-        pieces: List[bytes] = []
-        while size:
-            piece = self._connection.recv(min(size, 1 << 20))
-            if not piece:
-                raise EOFError
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
+    async def ready(self) -> None:
+        """Wait until a child is ready. Raises ``NurseryLost``."""
+        while not self._ready:
+            if self._lost:
+                raise NurseryLost("the process that starts jobs is gone")
+            self.prepare()
+            await self._awaited
 
-    def expect(self, kind: bytes) -> Any:
-        """The JSON of the next command, which must be of this kind."""
-        found, payload = self.receive()
-        if found != kind:
-            raise EOFError(f"expected command {kind!r}, got {found!r}")
-        return json.loads(payload)
+    async def take(self) -> Child:
+        """The child that is ready, or the next one. Raises ``NurseryLost``."""
+        await self.ready()
+        return self._ready.popleft()
 
+    def on_death(self, child: Child, told: Callable[[int], None]) -> None:
+        """Call ``told`` with the wait status once the child is dead and all it left is killed."""
+        self._mourners[child.pid] = told
 
-def fork(interpreter: Interpreter) -> Child:
-    """Fork a child that waits for its job."""
-    ours, theirs = socket.socketpair()
-    frames, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
-    for _, writing in (frames, stdout, stderr):
-        with contextlib.suppress(OSError):  # More than this user may have; the default serves too.
-            fcntl.fcntl(writing, 1031, _PIPE_BYTES)  # F_SETPIPE_SZ, which Python names since 3.10.
-    pid = os.fork()
-    if pid == 0:
-        _be_child(interpreter, theirs, (frames[1], stdout[1], stderr[1]))
-    theirs.close()
-    for reading, writing in (frames, stdout, stderr):
-        os.close(writing)
-        os.set_blocking(reading, False)
-    return Child(pid, ours, frames[0], stdout[0], stderr[0])
+    def _readable(self) -> None:
+        data, ancillary, _, _ = self._connection.recvmsg(REPORT.size, socket.CMSG_SPACE(4 * ENDS))
+        if not data:
+            self._lose()
+            return
+        kind, pid, status = REPORT.unpack(data)
+        if kind == BORN:
+            fds = array.array("i", ancillary[0][2])
+            child = Child(pid, socket.socket(fileno=fds[0]), fds[1], fds[2], fds[3])
+            self._expected -= 1
+            self._ready.append(child)
+            self._tell()
+            return
+        told = self._mourners.pop(pid, None)
+        if told is not None:
+            told(status)
+            return
+        for child in [child for child in self._ready if child.pid == pid]:
+            self._ready.remove(child)
+            child.close()
 
+    def _tell(self) -> None:
+        awaited, self._awaited = self._awaited, Future()
+        awaited.set(None)
 
-def _be_child(interpreter: Interpreter, theirs: socket.socket, writing: Tuple[int, int, int]) -> NoReturn:
-    status = 70
-    try:
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(writing[1], 1)
-        os.dup2(writing[2], 2)
-        keep = {theirs.fileno(), writing[0]}
-        low = 3
-        for fd in sorted(keep):
-            os.closerange(low, fd)
-            low = fd + 1
-        os.closerange(low, _descriptor_limit())
-        status = interpreter.live(Commands(theirs), writing[0])
-    except EOFError:
-        status = 0
-    except BaseException:
-        traceback.print_exc(file=sys.__stderr__)
-    finally:
-        os._exit(status)
+    def _lose(self) -> None:
+        self._lost = True
+        self._loop.forget(self._connection.fileno())
+        self._tell()
+        mourners, self._mourners = self._mourners, {}
+        for told in mourners.values():
+            told(int(signal.SIGKILL))
 
-
-def _descriptor_limit() -> int:
-    try:
-        return max(map(int, os.listdir("/proc/self/fd"))) + 1
-    except OSError:
-        import resource
-
-        return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 65536)
+    def close(self) -> None:
+        """Let the nursery and its children end."""
+        self._lost = True
+        self._loop.forget(self._connection.fileno())
+        self._connection.close()
+        while self._ready:
+            self._ready.popleft().close()

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from cumulus_jupyter import values
 from cumulus_jupyter.protocol.program import ARGS, FUNCTION, KWARGS, Program, program_from_wire
@@ -15,17 +15,20 @@ from . import bundle, limits, native
 from .compiling import filename_of, remember_lines
 from .failures import describe_error
 from .leavings import Leavings, send_leavings
-from .nursery import CLAIMED, GO, PLACE, REPLY, Commands
+from .nursery import CLAIMED, GO, PLACE, REPLY
 from .outcomes import no_result
 from .plain_shell import PlainShell
 from .streams import Console
+
+if TYPE_CHECKING:
+    from .zygote import Commands
 
 
 @dataclass
 class _Run:
     """One program on its way through the child."""
 
-    commands: Commands
+    commands: "Commands"
     shell: PlainShell
     console: Console
     program: Program
@@ -42,7 +45,7 @@ class _Run:
         return decoded.values[name]
 
 
-def run(commands: Commands, shell: PlainShell, console: Console) -> int:
+def run(commands: "Commands", shell: PlainShell, console: Console) -> int:
     """Wait for the job's place, program and start; run it. Returns the exit status."""
     place = commands.expect(PLACE)
     limits.enter(place)
@@ -125,7 +128,6 @@ def _enter_folders(state: _Run) -> None:
     if state.job.get("bundle"):
         bundle.extract_files(state.job["bundle"], os.getcwd())
     sys.path.insert(0, os.getcwd())
-    sys.path_importer_cache.clear()
 
 
 def _blobs(state: _Run) -> Dict[str, Any]:
@@ -152,7 +154,7 @@ def _call(state: _Run, leavings: Leavings) -> Tuple[bool, Any]:
     from .plain_shell import run_awaitable
 
     inputs = leavings.inputs
-    value = inputs[FUNCTION](*inputs.get(ARGS, ()), **inputs.get(KWARGS, {}))  # type: ignore[operator]
+    value = inputs[FUNCTION](*inputs.get(ARGS, ()), **inputs.get(KWARGS, {}))
     if hasattr(value, "__await__"):
         value = run_awaitable(value)
     return True, value

@@ -41,10 +41,14 @@ class Server:
 
     def serve(self) -> None:
         """Run jobs until the other side hangs up or SIGTERM comes."""
-        self._supervisor.loop.watch(self._socket.fileno(), self._readable)
-        self._tell({"ready": os.getpid()})
+        report_failure(spawn(self._begin()), "starting")
         self._supervisor.loop.run()
         self._supervisor.close()
+
+    async def _begin(self) -> None:
+        await self._supervisor.ready()
+        self._supervisor.loop.watch(self._socket.fileno(), self._readable)
+        self._tell({"ready": os.getpid()})
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
