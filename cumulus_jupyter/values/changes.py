@@ -116,12 +116,25 @@ class Tracker(Encoder):
             if name in old_roots and _text(old_roots[name]) == _text(slot):
                 if not any(number in dirty for number in references([slot])):
                     del self.roots[name]
+        self._send_the_way(dirty)
         encoded = self.finish(after, returning=True)
         if self.full and not encoded.refused:
             self._prune()
         encoded.graph["base"] = self.base
         encoded.graph["changed"] = [[number, node] for number, node in sorted(self.content.items())]
         return encoded
+
+    def _send_the_way(self, dirty: Set[int]) -> None:
+        """Adds the content of unchanged objects that hold changed ones.
+
+        Where a changed object cannot be changed in place over there, what holds it must let go of it.
+        """
+        for number in sorted(dirty):
+            if number < self.base and number not in self.content and number not in self.bad:
+                if self.before.graph["nodes"][number]["t"] not in ("pickle", "remote"):
+                    node = self.node(number, self.objects[number])
+                    if node is not None:
+                        self.content[number] = node
 
     def _dirty(self) -> Set[int]:
         """Nodes that are new or changed, or reach one that is."""

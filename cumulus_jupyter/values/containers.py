@@ -77,6 +77,20 @@ class Frozen(Kind):
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         return self.cls(reader.run(node["v"]))
 
+    def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+        return self.cls is tuple and type(old) is tuple and holds(reader, node["v"], old)
+
+
+def holds(reader: Decoder, run: Any, items: Any) -> bool:
+    """Whether an immutable has these very items already, so that it can stay."""
+    new = reader.run(run)
+    return len(new) == len(items) and all(
+        a is b or (type(a) is type(b) and type(a) in _ATOMS and a == b) for a, b in zip(new, items)
+    )
+
+
+_ATOMS = (int, str, bytes, bool)
+
 
 class Table(Kind):
     """A mapping with runs of keys ``k`` and values ``v``; a defaultdict's factory is ``f``."""
@@ -203,5 +217,6 @@ ENCODERS: Dict[type, Callable[[Encoder, Any], Node]] = {
     str: lambda encoder, obj: {"t": "str", "b": encoder.blob(obj.encode("utf-8", "surrogatepass"))},
     bytes: lambda encoder, obj: {"t": "bytes", "b": encoder.blob(obj)},
     bytearray: lambda encoder, obj: {"t": "bytearray", "b": encoder.blob(bytes(obj))},
-    array: lambda encoder, obj: {"t": "array", "c": obj.typecode, "b": encoder.blob(little(obj))},
+    # Copies: an array whose memory is lent out could not grow.
+    array: lambda encoder, obj: {"t": "array", "c": obj.typecode, "b": encoder.blob(bytes(little(obj)))},
 }

@@ -55,6 +55,7 @@ class Decoder:
         self.failed: Dict[int, str] = {}
         self._originals = originals or {}
         self._nodes, self.roots = _read_graph(graph)
+        self._changed = [number for number, _ in graph.get("changed", ())]
         self.base: int = graph.get("base", 0)
         self._state: Dict[int, int] = {}
         self._late: List[Tuple[int, List[int]]] = []
@@ -129,6 +130,8 @@ class Decoder:
         for slot in self.roots.values():
             for number in references([slot]):
                 self._walk(number)
+        for number in self._changed:
+            self._walk(number)
         for number, soft in self._late:
             self._fill(number, soft)
         lost = self._lost() if self.failed else {}

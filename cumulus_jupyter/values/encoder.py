@@ -272,7 +272,10 @@ class Encoder:
         numbers = self._reach(slot)
         top = self.sent(numbers[0]) if numbers else None
         size = self._root_bytes(slot) if numbers else len(json.dumps(slot))
-        return ValueReport(name, type_name(obj), _ENCODINGS.get(str((top or {}).get("t")), "json"), size)
+        encoding = _ENCODINGS.get(str((top or {}).get("t")), "json")
+        if any((self.sent(number) or {}).get("t") == "pickle" for number in numbers[1:]):
+            encoding += "+pickle"
+        return ValueReport(name, type_name(obj), encoding, size)
 
 
 _NEXT_LARGE = "Fetch it with .fetch(), name it in a later %%cumulus cell, or raise the limit."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
-from .containers import Kind
+from .containers import Kind, holds
 
 if TYPE_CHECKING:
     from .decoder import Decoder
@@ -187,6 +187,9 @@ class _NamedTuple(Kind):
         if not issubclass(cls, tuple) or not isinstance(fields, tuple) or len(fields) != len(items):
             raise ValueError("a named tuple whose class is none")
         return tuple.__new__(cls, items)
+
+    def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+        return type(old) is reader.value(node["c"]) and holds(reader, node["v"], old)
 
 
 KINDS: Dict[str, Kind] = {"inst": _Instance(), "exc": _Exception(), "nt": _NamedTuple()}

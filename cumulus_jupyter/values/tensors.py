@@ -112,11 +112,11 @@ class _Tensor(Kind):
             raise ValueError("a tensor of no shape")
         if type(storage) is not torch.UntypedStorage:
             raise ValueError("a tensor without a storage")
-        last = offset + sum((n - 1) * step for n, step in zip(shape, stride))
-        if 0 not in shape and (last + 1) * dtype.itemsize > storage.nbytes():
+        # Checked here, since torch would let the storage grow.
+        end = offset + (0 if 0 in shape else 1 + sum((n - 1) * step for n, step in zip(shape, stride)))
+        if end * dtype.itemsize > storage.nbytes():
             raise ValueError(f"a tensor of shape {shape} in {storage.nbytes()} bytes")
-        tensor = torch.empty(0, dtype=dtype, device=storage.device)
-        tensor = tensor.set_(storage, offset, shape, stride) if 0 not in shape else tensor.reshape(shape)
+        tensor = torch.empty(0, dtype=dtype, device=storage.device).set_(storage, offset, shape, stride)
         if node["param"]:
             return torch.nn.Parameter(tensor, requires_grad=bool(node["grad"]))
         return tensor.requires_grad_(bool(node["grad"]))
