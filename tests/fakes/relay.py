@@ -95,7 +95,7 @@ class FakeRelay:
         """Wait until the job is in one of these states."""
 
         async def look() -> JobRow:
-            while (job := await self.row(job_id)).status not in states:
+            while (job := await self.row(job_id)).status not in states:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             return job
 
@@ -103,7 +103,7 @@ class FakeRelay:
 
     async def released(self, job_id: str) -> JobRow:
         """Wait until the job has ended and holds nothing."""
-        while not ((job := await self.row(job_id)).ended and job.released):
+        while not ((job := await self.row(job_id)).ended and job.released):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return job
 

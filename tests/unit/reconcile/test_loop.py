@@ -261,7 +261,7 @@ async def test_a_lost_runner_is_replaced_while_retries_are_left() -> None:
     relay = await bench.relay()
     job_id = await relay.submit(retries=2)
     for attempt in (1, 2, 3):
-        while (job_id, attempt) not in bench.runner.running:
+        while (job_id, attempt) not in bench.runner.running:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         bench.world.kill((job_id, attempt))
     job = await relay.released(job_id)

@@ -57,7 +57,10 @@ def test_a_share_goes_to_the_worker_it_fills_best() -> None:
 def test_whole_gpus_are_neighbours_from_the_shortest_run_that_is_long_enough() -> None:
     made = scheduler(worker(gpus=8))
     made.capacity.take(Placement("held", "w", (Share("w-gpu2", 1),)))
-    assert [share.device for share in place(made, Ask("two", tenths=20))["two"].shares] == ["w-gpu0", "w-gpu1"]
+    assert [share.device for share in place(made, Ask("two", tenths=20))["two"].shares] == [
+        "w-gpu0",
+        "w-gpu1",
+    ]
     assert len(place(made, Ask("four", tenths=40))["four"].shares) == 4
     assert not place(made, Ask("more", tenths=20))
 
@@ -110,7 +113,9 @@ def test_a_small_job_slips_past_where_it_is_over_in_time() -> None:
 def test_a_small_job_slips_past_where_it_leaves_the_place_free() -> None:
     made = scheduler(worker(gpus=1))
     place(made, Ask("runs", tenths=6, duration_s=100))
-    slipped = place(made, Ask("big", tenths=7, since_ms=1), Ask("long", tenths=3, since_ms=2, duration_s=9999))
+    slipped = place(
+        made, Ask("big", tenths=7, since_ms=1), Ask("long", tenths=3, since_ms=2, duration_s=9999)
+    )
     assert list(slipped) == ["long"]
 
 
