@@ -32,7 +32,10 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name], __name__), name)
+    value = getattr(import_module(_HOMES[name], __name__), name)
+    # The import has bound the submodule, which has the same name as what users ask for.
+    globals()[name] = value
+    return value
 
 
 def load_ipython_extension(ipython: Any) -> None:

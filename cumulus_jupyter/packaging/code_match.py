@@ -5,9 +5,14 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from .modules import is_installed
+
+#: Types of class attributes whose values travel beside the source.
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), list, dict, tuple, set, frozenset)
 #: ``from __future__`` flags, which code inherits from the cell it was compiled in.
 _FUTURE_FLAGS = 0x1FFE000
 
@@ -83,27 +88,38 @@ def lambda_matches(function: FunctionType, node: ast.Lambda) -> bool:
 
 
 def class_matches(cls: type, node: ast.ClassDef) -> bool:
-    """True where this statement made the class, and nothing has been patched into it since."""
+    """True where this statement made the class, and no code has been patched into it since.
+
+    Plain attributes may have changed: their values travel beside the source.
+    """
     members = dict(vars(cls))
     functions = {name: function for name in members if (function := plain_function(members[name]))}
-    flags = next((f.__code__.co_flags for f in functions.values() if f.__module__ == cls.__module__), 0)
-    body = next((c for c in inner_codes(compiled(node, flags)) if c.co_name == node.name), None)
+    flags = next((f.__code__.co_flags for f in functions.values() if not is_generated(f)), 0)
+    body = next((code for code in inner_codes(compiled(node, flags)) if code.co_name == node.name), None)
     if body is None:
         return False
     names = set(_body_names(node))
     for name, function in functions.items():
-        if function.__module__ != cls.__module__ or function.__code__.co_filename.startswith("<string"):
+        if is_generated(function):
             continue
         if function.__code__.co_name != "<lambda>" and name not in names:
             return False
         if not _holds(body, function.__code__, deep=True) and not hasattr(members[name], "__wrapped__"):
             return False
-    if node.decorator_list or type(cls) is not type:
+    if node.decorator_list or type(cls) is not type or hasattr(cls, "_fields"):
         return True
-    added = {name for name in members if not (name.startswith("__") and name.endswith("__"))} - names
     slots = members.get("__slots__", ())
-    added -= set([slots] if isinstance(slots, str) else slots)
-    return not added and names <= members.keys() | _private(names, cls) and _literals_hold(node, members)
+    made = names | set([slots] if isinstance(slots, str) else slots)
+    for name in members.keys() - made:
+        if not (name.startswith("__") and name.endswith("__")) and type(members[name]) not in _PLAIN:
+            return False
+    return names <= members.keys() | _private(names, cls)
+
+
+def is_generated(function: FunctionType) -> bool:
+    """True for what a decorator or a library made: a dataclass's ``__init__``, for one."""
+    filename = function.__code__.co_filename
+    return filename.startswith(("<string", "<attrs", "<frozen")) or is_installed(Path(filename))
 
 
 def plain_function(member: object) -> FunctionType | None:
@@ -143,17 +159,3 @@ def _private(names: set[str], cls: type) -> set[str]:
     """Names that are in the class under their mangled form, or not at all."""
     prefix = f"_{cls.__name__.lstrip('_')}"
     return {name for name in names if name.startswith("__") and prefix + name in vars(cls)}
-
-
-def _literals_hold(node: ast.ClassDef, members: dict[str, Any]) -> bool:
-    """False where an attribute that the source sets to a literal has another value now."""
-    for statement in node.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            name = statement.targets[0].id
-            try:
-                value = ast.literal_eval(statement.value)
-            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                continue
-            if name in members and repr(members[name]) != repr(value) and not name.startswith("__"):
-                return False
-    return True

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from .code_match import class_matches, function_matches, lambda_matches, plain_function
+from .code_match import class_matches, function_matches, is_generated, lambda_matches, plain_function
 from .findings import Findings
 from .reader import StatementReader
 from .scopes import FUNCTIONS
@@ -47,7 +47,11 @@ class _Source:
 class NotebookDefinitions:
     """The ``values.DefinitionSource`` of a notebook or script; one per shell, it keeps what it parsed."""
 
-    def __init__(self, history: Callable[[], Iterable[str]] | None = None) -> None:
+    def __init__(
+        self, history: Callable[[], Iterable[str]] | None = None, title: Callable[[str], str] = str
+    ) -> None:
+        #: What tracebacks call the file of a code object.
+        self._title = title
         #: Gives the cells run so far, as plain Python, oldest first.
         self._history = history
         self._sources: dict[str, _Source] = {}
@@ -152,20 +156,20 @@ class NotebookDefinitions:
         names: dict[str, None] = {}
         for member in vars(cls).values():
             function = plain_function(member)
-            if function is not None and function.__module__ == _MAIN:
+            if function is not None and not is_generated(function):
                 names[function.__code__.co_filename] = None
         for name in names:
             source = self._source(name)
             if source is not None:
                 yield name, source
-        if any(not name.startswith("<string") for name in names):
+        if names:
             return
         cells = list(self._history()) if self._history is not None else []
         for number in range(len(cells) - 1, -1, -1):
             if f"class {cls.__name__}" in cells[number]:
-                source = self._parse(f"Cell In[{number}]", cells[number])
+                source = self._parse(f"<Cell In[{number}]>", cells[number])
                 if source is not None:
-                    yield f"Cell In[{number}]", source
+                    yield f"<Cell In[{number}]>", source
         script = getattr(sys.modules.get(_MAIN), "__file__", None)
         if isinstance(script, str):
             source = self._source(script)
@@ -211,7 +215,7 @@ class NotebookDefinitions:
         definition = Definition(
             name=bound,
             source=text,
-            filename=name,
+            filename=self._title(name),
             first_line=first,
             needs=tuple(self._names([reader.findings], bound)),
             calls=tuple(self._names(at_call, "")),

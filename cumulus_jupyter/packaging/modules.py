@@ -48,13 +48,13 @@ def origin_of(name: str, folder: Path | None = None) -> Origin:
     if spec.submodule_search_locations is not None:
         paths = [Path(os.path.abspath(path)) for path in spec.submodule_search_locations]
         paths = [path for path in paths if path.is_dir()]
-        if any(map(_is_installed, paths)) or not paths:
+        if any(map(is_installed, paths)) or not paths:
             return Origin(INSTALLED)
         return Origin(LOCAL, tuple(paths), is_package=True)
     if not spec.origin or not spec.has_location:
         return Origin(MEMORY if module is not None else UNKNOWN)
     path = Path(os.path.abspath(spec.origin))
-    if _is_installed(path):
+    if is_installed(path):
         return Origin(INSTALLED)
     return Origin(LOCAL, (path,)) if path.is_file() else Origin(UNKNOWN)
 
@@ -85,7 +85,8 @@ def _installed_roots() -> tuple[str, ...]:
     return tuple(os.path.realpath(root) + os.sep for root in roots if root)
 
 
-def _is_installed(path: Path) -> bool:
+def is_installed(path: Path) -> bool:
+    """True for a file of Python itself or of an installed distribution."""
     real = os.path.realpath(path)
     parts = Path(real).parts
     return "site-packages" in parts or "dist-packages" in parts or real.startswith(_installed_roots())

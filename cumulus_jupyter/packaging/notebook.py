@@ -17,10 +17,20 @@ def notebook_of(shell: Any) -> Notebook:
     """The ``Notebook`` of an IPython shell; the same one for every cell, so that it keeps what it parsed."""
     notebook = _notebooks.get(shell)
     if notebook is None:
-        notebook = Notebook(transform=shell.transform_cell, history=lambda: _cells(shell))
+        notebook = Notebook(
+            transform=shell.transform_cell,
+            history=lambda: _cells(shell),
+            title=lambda filename: _title(shell, filename),
+        )
         _notebooks[shell] = notebook
     notebook.folder = _folder(shell)
     return notebook
+
+
+def _title(shell: Any, filename: str) -> str:
+    """``<Cell In[3]>`` for the file a kernel keeps for that cell, as tracebacks shall say elsewhere too."""
+    kind, name = shell.compile.format_code_name(filename) or ("", "")
+    return f"<{kind} {name}>" if kind == "Cell" else filename
 
 
 def _cells(shell: Any) -> Iterable[str]:
@@ -37,7 +47,8 @@ def _inner(shell: Any, cell: str) -> str:
     try:
         call: Any = ast.parse(cell, mode="eval").body
         body = call.args[2].value
-        return str(shell.input_transformer_manager.transform_cell(body))
+        # The magic's own line is the cell's first.
+        return "\n" + str(shell.input_transformer_manager.transform_cell(body))
     except (SyntaxError, ValueError, AttributeError, IndexError):
         return cell
 

@@ -61,6 +61,8 @@ class Notebook:
     transform: Transform | None = None
     #: Gives the cells run so far as plain Python, oldest first.
     history: Callable[[], Iterable[str]] | None = None
+    #: What the shell calls the cell that a code object's file name stands for; the name itself elsewhere.
+    title: Callable[[str], str] = str
     #: Where local modules are looked for beside ``sys.path``: the notebook's folder.
     folder: Path | None = None
     _definitions: NotebookDefinitions | None = field(default=None, repr=False)
@@ -71,7 +73,7 @@ class Notebook:
         if self._definitions is None:
             from .definitions import NotebookDefinitions
 
-            self._definitions = NotebookDefinitions(self.history)
+            self._definitions = NotebookDefinitions(self.history, self.title)
         return self._definitions
 
 
