@@ -6,6 +6,7 @@ code again.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import builtins
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ..values.model import Definition
 
 _MAIN = "__main__"
+#: What a cell writes so that annotations are not evaluated; later cells of the shell inherit it.
+_LAZY = "from __future__ import annotations"
+_LAZY_FLAG = __future__.annotations.compiler_flag
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +102,11 @@ class NotebookDefinitions:
         node, name = placed
         source = self._sources[name]
         if isinstance(node, ast.Lambda):
-            return self._make(source, name, node)
+            return self._make(source, name, node, 0)
         decorated = bool(getattr(node, "decorator_list", ()))
         is_bound = self.namespace.get(function.__name__) is function
-        return self._make(source, name, node, bare=decorated and not is_bound)
+        flags = function.__code__.co_flags
+        return self._make(source, name, node, flags, bare=decorated and not is_bound)
 
     def _find_wrapped(self, obj: Any) -> FoundDefinition | None:
         """What a decorator made, such as ``functools.lru_cache``: its source is the decorated statement."""
@@ -119,7 +124,7 @@ class NotebookDefinitions:
         placed = self._place(inner)
         if placed is None or not getattr(placed[0], "decorator_list", ()):
             return None
-        return self._make(self._sources[placed[1]], placed[1], placed[0])
+        return self._make(self._sources[placed[1]], placed[1], placed[0], inner.__code__.co_flags)
 
     def _place(self, function: FunctionType) -> tuple[ast.AST, str] | None:
         """The statement or lambda that made a function, and the name of its source."""
@@ -149,7 +154,7 @@ class NotebookDefinitions:
         for name, source in self._sources_of(cls):
             for node in reversed(list(_top_level(source.tree.body))):
                 if isinstance(node, ast.ClassDef) and node.name == cls.__name__ and class_matches(cls, node):
-                    return self._make(source, name, node)
+                    return self._make(source, name, node, _class_flags(cls, source))
         return None
 
     def _sources_of(self, cls: type) -> Iterator[tuple[str, _Source]]:
@@ -194,14 +199,17 @@ class NotebookDefinitions:
         self._sources[name] = source
         return source
 
-    def _make(self, source: _Source, name: str, node: ast.AST, *, bare: bool = False) -> FoundDefinition:
+    def _make(
+        self, source: _Source, name: str, node: ast.AST, flags: int, *, bare: bool = False
+    ) -> FoundDefinition:
         from ..values.model import Definition
 
+        lazy = bool(flags & _LAZY_FLAG)
         key = (name, id(node), bare)
         made = self._made.get(key)
         if made is not None and self._sources.get(name) is source:
             return made
-        reader = StatementReader(definitions_only=True)
+        reader = StatementReader(definitions_only=True, lazy_annotations=lazy)
         first, last = _lines_of(node, bare)
         if isinstance(node, ast.Lambda):
             text, bound = _lambda_text(source, node), "<lambda>"
@@ -211,6 +219,9 @@ class NotebookDefinitions:
             text, bound = textwrap.dedent("".join(source.lines[first - 1 : last])), getattr(node, "name", "")
             plain = ast.parse(text).body[0] if bare else node
             reader.visit(plain)
+        if lazy and _has_annotations(node):
+            text = f"{_LAZY}\n{text}"
+            first = max(1, first - 1)
         at_call = tuple(body for bodies in reader.deferred.values() for body in bodies)
         definition = Definition(
             name=bound,
@@ -263,6 +274,22 @@ def _lines_of(node: Any, bare: bool) -> tuple[int, int]:
     if not bare:
         first = min([first, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
     return first, node.end_lineno
+
+
+def _class_flags(cls: type, source: _Source) -> int:
+    """The future flags that a class's statement was compiled under, as far as its methods or cell tell."""
+    for member in vars(cls).values():
+        function = plain_function(member)
+        if function is not None and not is_generated(function):
+            return function.__code__.co_flags
+    return _LAZY_FLAG if _LAZY in source.text else 0
+
+
+def _has_annotations(node: ast.AST) -> bool:
+    return any(
+        isinstance(each, ast.AnnAssign) or getattr(each, "annotation", None) or getattr(each, "returns", None)
+        for each in ast.walk(node)
+    )
 
 
 def _lambda_text(source: _Source, node: ast.Lambda) -> str:
