@@ -7,11 +7,12 @@ import os
 import platform
 import secrets
 from typing import Any, Callable, Dict, Optional, Union
+from urllib.parse import quote
 
 from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER, PROTOCOL_VERSION
 from cumulus_jupyter.protocol.channel import Assignment
 
-from .http import Address, Answer, Connection, Disconnected, FileBody, parse_url
+from .http import Address, Answer, Connection, Disconnected, FileBody, file_body, parse_url
 from .loop import Future, Loop
 
 #: How long the relay may be away before the runner gives up.
@@ -91,22 +92,19 @@ class RelayChannel:
 
     async def download(self, target: str, path: str) -> None:
         """Write what ``GET target`` answers to a file."""
-        with open(path, "wb") as file:
-
-            def restart() -> None:
-                file.seek(0)
-                file.truncate()
-
-            await self._ask("GET", target, self._session_key, sink=file.write, before=restart)
+        download = _Download(path)
+        try:
+            await self._ask(
+                "GET", target, self._session_key, sink=download.file.write, before=download.restart
+            )
+        finally:
+            download.file.close()
 
     async def store(self, name: str, path: str) -> None:
         """``PUT values/{name}`` from a file."""
-        from urllib.parse import quote
-
-        body = FileBody(path, os.path.getsize(path))
-        await self._ask(
-            "PUT", "values/" + quote(name, safe="@"), self._session_key, body, "application/octet-stream"
-        )
+        target = "values/" + quote(name, safe="@")
+        body = file_body(path)
+        await self._ask("PUT", target, self._session_key, body, "application/octet-stream")
 
     def headers(self, token: str, content_type: str = "") -> Dict[str, str]:
         """Headers of every request."""
@@ -175,6 +173,18 @@ class RelayChannel:
         finally:
             self._turn = None
             turn.set(None)
+
+
+class _Download:
+    """A file that is written from the start each time the request is repeated."""
+
+    def __init__(self, path: str) -> None:
+        self.file = open(path, "wb")
+
+    def restart(self) -> None:
+        """Forget what has come so far."""
+        self.file.seek(0)
+        self.file.truncate()
 
 
 def _problem(answer: Answer) -> Exception:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import importlib.metadata
@@ -10,17 +9,19 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Mapping, Sequence
+from typing import Any, Callable, Deque, Dict, Mapping, Sequence
 
+from .installer import Installer
 from .loop import Future, Loop
 
 _READY = ".cumulus-ready"
 _PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _LOCK_EVERY_S = 0.05
 _LAST_LINES = 12
+
+Say = Callable[[Mapping[str, Any]], None]
 
 
 class RequirementsFailed(Exception):
@@ -40,11 +41,7 @@ class Environments:
         self._watched = watched
 
     async def provide(
-        self,
-        requirements: Sequence[str],
-        folder: str,
-        say: Callable[[Mapping[str, Any]], None],
-        given_up: Future[None],
+        self, requirements: Sequence[str], folder: str, say: Say, given_up: Future[None]
     ) -> str:
         """The path that has the requirements; empty where this interpreter has them already.
 
@@ -54,38 +51,25 @@ class Environments:
         if satisfied(requirements):
             return ""
         if not folder:
-            raise RequirementsFailed(
-                "This executor has no place for requirements: " + ", ".join(requirements)
-            )
-        os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, environment_key(requirements))
-        if os.path.exists(os.path.join(path, _READY)):
-            return path
-        with open(path + ".lock", "w", encoding="ascii") as lock:
-            waited = False
-            while not given_up.done:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if not waited:
-                        say(_progress("another job is installing the same requirements", 0, False))
-                    waited = True
-                    await self._loop.sleep(_LOCK_EVERY_S)
-            if not given_up.done and not os.path.exists(os.path.join(path, _READY)):
-                await self._build(requirements, path, say, given_up)
-        return path
+            raise RequirementsFailed("This executor has no place to install requirements")
+        environment = _Environment(folder, requirements)
+        if environment.is_ready():
+            return environment.path
+        waited = False
+        try:
+            while not given_up.done and not environment.lock():
+                if not waited:
+                    say(_progress("another job is installing the same requirements", 0, False))
+                waited = True
+                await self._loop.sleep(_LOCK_EVERY_S)
+            if not given_up.done and not environment.is_ready():
+                await self._build(environment, say, given_up)
+        finally:
+            environment.unlock()
+        return environment.path
 
-    async def _build(
-        self,
-        requirements: Sequence[str],
-        path: str,
-        say: Callable[[Mapping[str, Any]], None],
-        given_up: Future[None],
-    ) -> None:
-        building = path + ".building"
-        shutil.rmtree(building, ignore_errors=True)
-        say(_progress("installing " + ", ".join(requirements), 0, False))
+    async def _build(self, environment: _Environment, say: Say, given_up: Future[None]) -> None:
+        wanted = ", ".join(environment.requirements)
         last: Deque[str] = deque(maxlen=_LAST_LINES)
         count = 0
 
@@ -95,81 +79,71 @@ class Environments:
             last.append(line)
             say(_progress(line[:120], count, False))
 
-        status = await self._run([*_installer(building), *requirements], line_came, given_up)
+        say(_progress(f"installing {wanted}", 0, False))
+        environment.discard()
+        installer = Installer(
+            self._loop, self._watched, environment.requirements, environment.building, line_came
+        )
+        given_up.then(installer.stop)
+        status = await installer.ended
+        if status or given_up.done:
+            environment.discard()
         if given_up.done:
-            shutil.rmtree(building, ignore_errors=True)
             return
         if status:
-            shutil.rmtree(building, ignore_errors=True)
             told = "\n".join(last)
-            raise RequirementsFailed(
-                f"The requirements could not be installed ({', '.join(requirements)}):\n{told}"
-            )
-        shutil.rmtree(path, ignore_errors=True)
-        os.makedirs(building, exist_ok=True)
-        os.replace(building, path)
-        with open(os.path.join(path, _READY), "w", encoding="utf-8") as ready:
-            ready.write("\n".join(requirements))
+            raise RequirementsFailed(f"The requirements could not be installed ({wanted}):\n{told}")
+        environment.finish()
         say(_progress("requirements installed", count, True))
 
-    async def _run(self, command: List[str], line_came: Callable[[str], None], given_up: Future[None]) -> int:
-        """Run a command, its output line by line. Returns its exit status."""
-        ended: Future[int] = Future()
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        fd = process.stdout.fileno()
-        os.set_blocking(fd, False)
-        rest = b""
 
-        def reaped(status: int) -> None:
-            process.returncode = status
-            read()
-            ended.set(status)
+class _Environment:
+    """The folder of one set of requirements; it gets its name when it is complete."""
 
-        def read() -> None:
-            nonlocal rest
-            try:
-                data = os.read(fd, 65536)
-            except BlockingIOError:
-                return
-            if not data:
-                self._loop.forget(fd)
-            *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
-            for line in lines:
-                text = line.decode("utf-8", "replace").strip()
-                if text:
-                    line_came(text)
+    def __init__(self, folder: str, requirements: Sequence[str]) -> None:
+        os.makedirs(folder, exist_ok=True)
+        self.requirements = requirements
+        self.path = os.path.join(folder, environment_key(requirements))
+        self.building = self.path + ".building"
+        self._lock = -1
 
-        def stop() -> None:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, 9)
+    def is_ready(self) -> bool:
+        """True: complete."""
+        return os.path.exists(os.path.join(self.path, _READY))
 
-        self._watched[process.pid] = reaped
-        self._loop.watch(fd, read)
-        given_up.then(stop)
+    def lock(self) -> bool:
+        """Be the one who builds it, unless another process is."""
+        if self._lock < 0:
+            self._lock = os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            return await ended
-        finally:
-            self._loop.forget(fd)
-            process.stdout.close()
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock(self) -> None:
+        """Let others."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def discard(self) -> None:
+        """Remove what an unfinished build has left."""
+        shutil.rmtree(self.building, ignore_errors=True)
+
+    def finish(self) -> None:
+        """Give a complete build its name."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.makedirs(self.building, exist_ok=True)
+        with open(os.path.join(self.building, _READY), "w", encoding="utf-8") as ready:
+            ready.write("\n".join(self.requirements))
+        os.replace(self.building, self.path)
 
 
 def environment_key(requirements: Sequence[str]) -> str:
     """Name of the environment: what was asked for, and for which interpreter."""
-    interpreter = [
-        platform.python_implementation(),
-        platform.python_version(),
-        platform.machine(),
-        sys.prefix,
-    ]
-    text = "\n".join([*interpreter, *sorted({" ".join(line.split()) for line in requirements})])
+    python = [platform.python_implementation(), platform.python_version(), platform.machine(), sys.prefix]
+    text = "\n".join([*python, *sorted({" ".join(line.split()) for line in requirements})])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -183,15 +157,6 @@ def satisfied(requirements: Sequence[str]) -> bool:
         except importlib.metadata.PackageNotFoundError:
             return False
     return True
-
-
-def _installer(target: str) -> List[str]:
-    beside = os.path.join(os.path.dirname(sys.executable), "uv")
-    uv = beside if os.access(beside, os.X_OK) else shutil.which("uv")
-    if uv:
-        return [uv, "pip", "install", "--no-progress", "--python", sys.executable, "--target", target]
-    pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    return [*pip, "--progress-bar", "off", "--target", target]
 
 
 def _progress(label: str, done: int, finished: bool) -> Dict[str, Any]:

@@ -56,6 +56,11 @@ class FileBody:
     size_bytes: int
 
 
+def file_body(path: str) -> FileBody:
+    """A body of all that is in the file now. Raises ``OSError``."""
+    return FileBody(path, os.path.getsize(path))
+
+
 @dataclass(frozen=True)
 class Answer:
     """A response; ``body`` is empty where a sink took it."""
@@ -204,26 +209,28 @@ class Connection:
             await self._wait_writable()
 
     async def _send_file(self, body: FileBody) -> None:
-        left = body.size_bytes
-        with open(body.path, "rb") as file:
-            while left:
+        sent = 0
+        fd = os.open(body.path, os.O_RDONLY)
+        try:
+            while sent < body.size_bytes:
+                count = body.size_bytes - sent
                 if self._socket is None:
                     raise EOFError("connection closed")
                 if isinstance(self._socket, ssl.SSLSocket):
-                    piece = file.read(min(left, _CHUNK_BYTES))
+                    piece = os.pread(fd, min(count, _CHUNK_BYTES), sent)
                     await self._send(piece)
                     moved = len(piece)
                 else:
                     try:
-                        moved = os.sendfile(
-                            self._socket.fileno(), file.fileno(), body.size_bytes - left, min(left, 2**24)
-                        )
+                        moved = os.sendfile(self._socket.fileno(), fd, sent, min(count, 2**24))
                     except BlockingIOError:
                         await self._wait_writable()
                         continue
                 if not moved:
                     raise EOFError(f"{body.path} is shorter than it was")
-                left -= moved
+                sent += moved
+        finally:
+            os.close(fd)
 
     async def _receive(self) -> bytes:
         while True:

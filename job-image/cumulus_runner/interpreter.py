@@ -45,7 +45,7 @@ class Interpreter:
         gc.collect()
         gc.freeze()
 
-    def live(self, commands: "Commands", frames_fd: int) -> int:
+    def live(self, commands: Commands, frames_fd: int) -> int:
         """In a forked child: wait for a job, run it. Returns the exit status."""
         native.die_with_parent()
         self.console.open(frames_fd)

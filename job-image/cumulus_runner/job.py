@@ -24,6 +24,8 @@ from .usage import UsageMeter
 
 #: A text waits this long for more, so that a short job needs one request and not two.
 _GATHER_S = 0.0005
+#: The beginning of a line waits this long for its end.
+_LINE_S = 0.005
 _CONTROL_AFTER_S = 0.05
 _USAGE_EVERY_S = 2.0
 
@@ -61,6 +63,7 @@ class JobRun:
         self._out_of_time = False
         self._gathering: Optional[Timer] = None
         self._sending = False
+        self._waited_for_line = False
         self._outcome: Optional[Dict[str, Any]] = None
         self._ended: Future[None] = Future()
         self._reaped: Future[None] = Future()
@@ -204,6 +207,11 @@ class JobRun:
 
     def _flush(self) -> None:
         self._gathering = None
+        if self._outbox.in_mid_line and not self._waited_for_line:
+            self._waited_for_line = True
+            self._gathering = self._loop.after(_LINE_S, self._flush)
+            return
+        self._waited_for_line = False
         if not self._sending and not self._outbox.empty and not self._output.finishing:
             self._sending = True
             report_failure(spawn(self._send()), "sending events")

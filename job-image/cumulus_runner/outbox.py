@@ -125,6 +125,11 @@ class Outbox:
         return not self._items and not self._text
 
     @property
+    def in_mid_line(self) -> bool:
+        """True: nothing but the beginning of a line waits."""
+        return not self._items and bool(self._text) and self._text[-1][-1] not in "\n\r"
+
+    @property
     def full(self) -> bool:
         """True: the job's own writes should wait."""
         return self.held_bytes > HELD_LIMIT_BYTES

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class _Run:
     """One program on its way through the child."""
 
-    commands: "Commands"
+    commands: Commands
     shell: PlainShell
     console: Console
     program: Program
@@ -45,7 +45,7 @@ class _Run:
         return decoded.values[name]
 
 
-def run(commands: "Commands", shell: PlainShell, console: Console) -> int:
+def run(commands: Commands, shell: PlainShell, console: Console) -> int:
     """Wait for the job's place, program and start; run it. Returns the exit status."""
     place = commands.expect(PLACE)
     limits.enter(place)

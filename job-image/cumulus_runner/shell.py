@@ -1,5 +1,8 @@
 """Runs a cell in IPython, without what IPython does for a person at a keyboard."""
 
+# IPython's annotations differ from version to version; this module serves them all.
+# mypy: disable-error-code="no-untyped-call,union-attr,unused-ignore,override,misc"
+
 from __future__ import annotations
 
 import ast
@@ -7,7 +10,7 @@ import os
 import subprocess
 import sys
 import traceback
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, cast
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -107,7 +110,7 @@ class IPythonShell(PlainShell):
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.enable_tip = False
-        self._ipython = JobShell.instance(config=config)
+        self._ipython = cast(Any, JobShell.instance(config=config))
         self._ipython.display_pub.console = self.console
         self._ipython.builtin_trap.__enter__()
         sys.displayhook = self._ipython.displayhook

@@ -71,6 +71,16 @@ class FakeJob:
         """Everything that came on a stream."""
         return "".join(e["text"] for e in self.events if e["type"] == "log" and e["stream"] == stream)
 
+    def said(self) -> list[tuple[str, str]]:
+        """The logs as (stream, text), joined where the stream stays the same."""
+        runs: list[tuple[str, str]] = []
+        for event in self.of_type("log"):
+            if runs and runs[-1][0] == event["stream"]:
+                runs[-1] = (event["stream"], runs[-1][1] + event["text"])
+            else:
+                runs.append((event["stream"], event["text"]))
+        return runs
+
     def of_type(self, *types: str) -> list[dict[str, Any]]:
         """The events of these types."""
         return [event for event in self.events if event["type"] in types]
