@@ -33,18 +33,18 @@ class History:
         """Remove every job that ended too long ago; how many there were."""
         before_ms = now_ms() - self._history_s * 1000
         removed = 0
-        while ids := await self._store.run(lambda tx: removal.remove_ended(tx, before_ms, _BATCH)):
+        while ids := await self._store.run(lambda tx: removal.remove_ended(tx, before_ms, _BATCH), slow=True):
             await asyncio.to_thread(self._forget, ids)
             removed += len(ids)
         if removed:
-            await self._store.run(_shrink)
+            await self._store.run(_shrink, slow=True)
             log.info("removed %d jobs from the history", removed, extra={"action": "history_swept"})
         return removed
 
     async def remove_strays(self) -> None:
         """Remove the files of jobs that the database does not know. Before submissions are accepted."""
         on_disk = await asyncio.to_thread(self._files.kept)
-        known = await self._store.run(removal.known_ids)
+        known = await self._store.run(removal.known_ids, slow=True)
         await asyncio.to_thread(self._forget, sorted(on_disk - known))
 
     def _forget(self, ids: list[str]) -> None:

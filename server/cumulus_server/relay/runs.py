@@ -26,6 +26,9 @@ from .hub import ControlStream, Hub
 from .tokens import matches, token_hash
 
 _encode = msgspec.json.Encoder().encode
+#: Executors whose runners share the relay's machine: a power cut ends both, so that what they report
+#: while they run need not wait for the disk. The end of a job always does.
+_SAME_MACHINE = frozenset({"process"})
 _OVER = "Stop: the relay has ended this attempt, or given the job to another runner."
 
 
@@ -71,6 +74,7 @@ class Runs:
                 if job.claimed or sessions.take_claim(tx, job, session) is None:
                     raise FailedPrecondition("Another runner has this attempt", next=_OVER, job_id=job.id)
                 job = jobs.transition(tx, job.id, RUNNING, attempt=job.attempt).job
+                tx.durable = job.executor not in _SAME_MACHINE
             return job, jobs.program(tx, job)
 
         job, program = await self._store.run(take)
@@ -202,6 +206,7 @@ def _take_batch(tx: Transaction, session_hash: str, batch: Batch) -> tuple[JobRo
         new = _one_result(tx, job, new)
         events.append(tx, job.number, job.id, job.last_seq, new)
         sessions.set_through(tx, job.number, last)
+    tx.durable = batch.outcome is not None or job.executor not in _SAME_MACHINE
     if batch.outcome is not None:
         job = _end(tx, job, batch.outcome)
     return job, max(known, last)

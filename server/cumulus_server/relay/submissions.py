@@ -75,7 +75,10 @@ class Submissions:
         new = jobs.NewJob(job_id, owner, encode_spec(spec), program, bundle_bytes, key, digest)
         follower = self._hub.follow(job_id, new=True)
         try:
-            job, created = await self._store.run(lambda tx: _insert_once(tx, new))
+            # The loop may begin while this waits for the disk: nothing is promised to anybody before.
+            job, created = await self._store.run(
+                lambda tx: _insert_once(tx, new), committed=lambda done: self._waker.wake(done[0].id)
+            )
         except BaseException:
             follower.close()
             self._files.forget(job_id)
@@ -84,7 +87,6 @@ class Submissions:
             follower.close()
             self._files.forget(job_id)
             return Submitted(job, False, self._hub.follow(job.id))
-        self._waker.wake(job_id)
         return Submitted(job, True, follower)
 
     def _take_bundle(self, job_id: str, arrived: Path) -> int:
@@ -165,7 +167,7 @@ class Submissions:
 
     async def stats(self, owner: str) -> Stats:
         """Counts over the owner's kept history."""
-        return await self._store.run(lambda tx: listing.stats(tx, owner))
+        return await self._store.run(lambda tx: listing.stats(tx, owner), slow=True)
 
     def workers(self) -> WorkerList:
         """All workers."""

@@ -8,7 +8,8 @@ the store itself, after the commit and in the order of the commits: nobody publi
 
 from __future__ import annotations
 
+from .database import StoredEvent, Transaction
 from .rows import JobRow, Lease
-from .writer import Store, StoredEvent, Transaction
+from .writer import Store
 
 __all__ = ["JobRow", "Lease", "Store", "StoredEvent", "Transaction"]

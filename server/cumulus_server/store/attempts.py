@@ -17,10 +17,10 @@ from cumulus_jupyter.protocol.jobs import DeviceView
 
 from ..lifecycle import IllegalTransition
 from .clock import now_ms
+from .database import Transaction
 from .jobs import get
 from .queries import sql
 from .rows import JobRow, Lease, job_row
-from .writer import Transaction
 
 
 def load_unfinished(tx: Transaction) -> list[JobRow]:

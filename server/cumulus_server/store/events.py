@@ -9,8 +9,8 @@ import msgspec
 from cumulus_jupyter.protocol.events import State
 
 from .clock import now_ms
+from .database import StoredEvent, Transaction
 from .queries import sql
-from .writer import StoredEvent, Transaction
 
 _SPAN = 1 << 32
 _encode = msgspec.json.Encoder().encode

@@ -15,9 +15,9 @@ from cumulus_jupyter.protocol.jobs import QUEUED
 from ..lifecycle import SOURCES, IllegalTransition, check_transition
 from . import events
 from .clock import now_ms
+from .database import StoredEvent, Transaction
 from .queries import sql
 from .rows import JobRow, job_row
-from .writer import StoredEvent, Transaction
 
 _encode = msgspec.json.Encoder().encode
 

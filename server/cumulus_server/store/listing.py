@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from cumulus_jupyter.protocol.jobs import CANCELLED, COMPLETED, FAILED, QUEUED, Stats
 
+from .database import Transaction
 from .queries import sql
 from .rows import JobRow, job_row
-from .writer import Transaction
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+from .database import Transaction
 from .queries import sql
-from .writer import Transaction
 
 
 def get(tx: Transaction, key: str) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import events
+from .database import Transaction
 from .queries import sql
-from .writer import Transaction
 
 
 def remove_ended(tx: Transaction, before_ms: int, limit: int) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from .database import Transaction
 from .queries import sql
 from .rows import JobRow, job_row
-from .writer import Transaction
 
 
 def take_claim(tx: Transaction, job: JobRow, session_hash: str) -> JobRow | None:

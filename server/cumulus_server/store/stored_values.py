@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .database import Transaction
 from .queries import sql
-from .writer import Transaction
 
 
 def put(tx: Transaction, job_id: str, name: str, size_bytes: int) -> None:

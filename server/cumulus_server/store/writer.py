@@ -1,235 +1,278 @@
-"""The one SQLite connection, the one thread that owns it, and group commit.
+"""The one SQLite connection, and the waiting for the disk.
 
-Whatever arrives while a commit is on its way to the disk goes into the next one, so the number of
-jobs a second is not bound by the number of syncs a second.
+A function given to ``run`` works on the database right on the event loop, in a transaction of its own:
+that takes microseconds, and is safe from then on against the end of this process. What takes long, the
+sync that makes it safe against a power cut, happens in the store's one thread, for everything that was
+committed meanwhile at once; so jobs a second are not bound by syncs a second. Functions that take long
+run in that thread too. Loop and thread never use the connection at the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
+from cumulus_jupyter.protocol.errors import Unavailable
 
-from cumulus_jupyter.protocol.errors import CumulusError, ResourceExhausted, Unavailable
-from cumulus_jupyter.protocol.jobs import END_STATES
-
+from .database import StoredEvent, Transaction, open_database, typed
 from .failpoint import failpoint
-from .migrations import migrate
 
 T = TypeVar("T")
 
-#: Work taken into one transaction at most.
-_GROUP = 256
+#: Writing transactions after which the write-ahead log is moved into the database.
+_CHECKPOINT_EVERY = 250
 
-
-@dataclass(frozen=True)
-class StoredEvent:
-    """An event as it stands in the store; ``body`` is its JSON, ``seq`` and ``time_ms`` included."""
-
-    seq: int
-    type: str
-    body: bytes
-
-    @property
-    def ends(self) -> bool:
-        """True for the event of an end state, which is a job's last."""
-        return self.type == "state" and _state.decode(self.body).state in END_STATES
-
-
-class _State(msgspec.Struct):
-    state: str
-
-
-_state = msgspec.json.Decoder(_State)
-
-
-#: Called on the event loop after a commit, in the order of the commits: (job id, its new events).
+#: Called on the event loop once events are committed and, where that was asked for, on the disk; in
+#: the order of the commits: (job id, its new events).
 EventsCommitted = Callable[[str, Sequence[StoredEvent]], None]
-
-
-class Transaction(sqlite3.Connection):
-    """The connection as store functions see it, with the events this transaction has appended."""
-
-    appended: list[tuple[str, StoredEvent]]
 
 
 @dataclass
 class _Work:
     run: Callable[[Transaction], Any]
     durable: bool
-    loop: asyncio.AbstractEventLoop
+    slow: bool
+    committed: Callable[[Any], None] | None
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
 
-
-def open_database(path: Path) -> Transaction:
-    """Open, tune and migrate the database file. Called by the writer thread, and by tests."""
-    conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Transaction)
-    conn.row_factory = sqlite3.Row
-    conn.appended = []
-    conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    conn.execute("PRAGMA journal_mode = WAL")
-    conn.execute("PRAGMA synchronous = FULL")
-    conn.execute("PRAGMA cache_size = -4096")
-    conn.execute("PRAGMA journal_size_limit = 16777216")
-    migrate(conn)
-    return conn
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class Store:
-    """Runs functions against the database, each in its savepoint, many to a commit.
+    """Runs functions against the database, each on its own and whole or not at all.
 
-    ``on_events`` is told of appended events after the commit that made them durable.
+    ``on_events`` is told of appended events. All methods are called on one event loop.
     """
 
     def __init__(self, path: Path, on_events: EventsCommitted | None = None) -> None:
         self.path = path
         self.on_events = on_events
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        #: Syncs made so far, for metrics and tests.
+        self.syncs = 0
+        self._conn: Transaction | None = None
+        self._log = -1
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._waiting: deque[_Work] = deque()
+        self._lent: _Work | None = None
+        self._unsynced: list[_Work] = []
+        self._unpublished: list[tuple[str, StoredEvent]] = []
+        self._syncing: list[_Work] = []
+        self._until_checkpoint = _CHECKPOINT_EVERY
         self._reached = failpoint()
-        #: Commits made so far, for metrics and tests.
-        self.commits = 0
 
     def open(self) -> None:
-        """Open the database and start the writer. Raises ``CumulusError`` where it cannot be used."""
+        """Open the database and start the thread. Raises ``CumulusError`` where it cannot be used."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            conn = open_database(self.path)
+            self._conn = open_database(self.path)
+            self._log = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            _sync_folder(self.path.parent)
         except (OSError, sqlite3.Error) as error:
-            raise _typed(error) from error
-        self._thread = threading.Thread(target=self._serve, args=(conn,), name="cumulus-store", daemon=True)
+            raise typed(error) from error
+        self._thread = threading.Thread(target=self._serve, name="cumulus-store", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what is queued, checkpoint, and close the file. Idempotent."""
-        self._closed = True
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(timeout=30)
-            self._thread = None
-
-    async def run(self, fn: Callable[[Transaction], T], *, durable: bool = True) -> T:
-        """Run ``fn(transaction)`` and commit it, or roll it back if it raises.
-
-        ``fn`` runs in the writer thread: it touches nothing but the transaction and its own
-        arguments. With ``durable=False`` the commit survives a crash of the relay, and a power cut
-        only together with the next durable commit. Raises what ``fn`` raises; ``ResourceExhausted``
-        where the disk is full; then nothing was written.
-        """
-        if self._closed or self._thread is None:
-            raise Unavailable("The relay is shutting down", next="Try again when it is back.")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Work(fn, durable, loop, future))
-        return await future
-
-    def _serve(self, conn: Transaction) -> None:
-        synced = True
-        stopping = False
-        while not stopping:
-            group, stopping = self._next_group()
-            if not group:
-                continue
-            durable = any(work.durable for work in group)
-            if durable is not synced:
-                conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                synced = durable
-            self._commit(conn, group)
-            appended, conn.appended = conn.appended, []
-            self._report(group, appended)
+        """Finish what is queued, sync, and close the file. Idempotent; blocks for as long as that takes."""
+        conn, self._conn = self._conn, None
+        if conn is None or self._thread is None:
+            return
+        self._orders.put(None)
+        self._thread.join()
+        if self._lent is not None:
+            self._settle(conn, self._lent)
+        for work in self._waiting:
+            self._apply(conn, work)
+            self._settle(conn, work)
+        self._waiting.clear()
+        self._syncing, self._unsynced = self._syncing + self._unsynced, []
+        self._synced(_sync(self._log))
+        os.close(self._log)
         conn.close()
 
-    def _next_group(self) -> tuple[list[_Work], bool]:
-        group: list[_Work] = []
-        work = self._queue.get()
-        while work is not None:
-            group.append(work)
-            if len(group) == _GROUP:
-                return group, False
-            try:
-                work = self._queue.get_nowait()
-            except queue.Empty:
-                return group, False
-        return group, True
+    async def run(
+        self,
+        fn: Callable[[Transaction], T],
+        *,
+        durable: bool = True,
+        slow: bool = False,
+        committed: Callable[[T], None] | None = None,
+    ) -> T:
+        """Run ``fn(transaction)`` and commit it, or roll it back if it raises.
 
-    def _commit(self, conn: Transaction, group: list[_Work]) -> None:
+        Returns once the commit is on the disk; with ``durable=False``, or where ``fn`` sets
+        ``transaction.durable`` so, already when only a power cut could undo it. ``committed`` is called
+        with the result at that earlier time in any case. ``fn`` does short work on the transaction and
+        nothing else; with ``slow=True`` it may take long. Raises what ``fn`` raises, and
+        ``ResourceExhausted`` where the disk is full; then nothing was written.
+        """
+        conn = self._conn
+        if conn is None:
+            raise Unavailable("The relay is shutting down", next="Try again when it is back.")
+        work = _Work(fn, durable, slow, committed, asyncio.get_running_loop().create_future())
+        self._waiting.append(work)
+        if self._lent is None:
+            self._advance(conn)
+        result: T = await work.future
+        return result
+
+    def _advance(self, conn: Transaction) -> None:
+        """Do what waits, until the connection is lent to the thread."""
+        while self._waiting:
+            work = self._waiting.popleft()
+            if work.slow:
+                self._lend(conn, work)
+                return
+            self._apply(conn, work)
+            self._settle(conn, work)
+            if self._until_checkpoint <= 0:
+                self._until_checkpoint = _CHECKPOINT_EVERY
+                future = asyncio.get_running_loop().create_future()
+                self._lend(conn, _Work(_checkpoint, False, True, None, future))
+                return
+
+    def _lend(self, conn: Transaction, work: _Work) -> None:
+        loop = asyncio.get_running_loop()
+        self._lent = work
+
+        def order() -> None:
+            if work.run is _checkpoint:
+                _checkpoint(conn)
+            else:
+                self._apply(conn, work)
+            _call(loop, self._returned)
+
+        self._orders.put(order)
+
+    def _returned(self) -> None:
+        """The thread is done with the connection."""
+        work, conn = self._lent, self._conn
+        if work is None or conn is None:
+            return  # closed meanwhile, which has settled it
+        self._lent = None
+        self._settle(conn, work)
+        self._advance(conn)
+
+    def _apply(self, conn: Transaction, work: _Work) -> None:
+        """One transaction. What went wrong is kept for whoever waits."""
+        mark, before = len(conn.appended), conn.total_changes
+        conn.durable = work.durable
         try:
             conn.execute("BEGIN IMMEDIATE")
-            for work in group:
-                self._apply(conn, work)
-            self._reached("before-commit")
+            work.result = work.run(conn)
+            wrote = conn.total_changes != before
+            if wrote:
+                self._until_checkpoint -= 1
+                self._reached("before-commit")
             conn.execute("COMMIT")
-            self._reached("after-commit")
-            self.commits += 1
+            if wrote:
+                self._reached("after-commit")
+            work.durable = wrote and conn.durable
         except Exception as error:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
-            conn.appended.clear()
-            for work in group:
-                work.error = work.error or _typed(error)
-
-    @staticmethod
-    def _apply(conn: Transaction, work: _Work) -> None:
-        mark = len(conn.appended)
-        conn.execute("SAVEPOINT work")
-        try:
-            work.result = work.run(conn)
-            conn.execute("RELEASE work")
-        except Exception as error:
-            work.error = _typed(error)
             del conn.appended[mark:]
-            if not conn.in_transaction:
-                raise  # SQLite has already rolled everything back, as it does on a full disk
-            conn.execute("ROLLBACK TO work")
-            conn.execute("RELEASE work")
+            work.error = typed(error)
+            work.durable = False
 
-    def _report(self, group: list[_Work], appended: list[tuple[str, StoredEvent]]) -> None:
-        loops = {work.loop for work in group}
-        for loop in loops:
-            mine = [work for work in group if work.loop is loop]
-            try:
-                loop.call_soon_threadsafe(self._resolve, mine, appended)
-            except RuntimeError:
-                continue  # that loop has ended; its work is committed, nobody waits for it
-            appended = []
+    def _settle(self, conn: Transaction, work: _Work) -> None:
+        """Tell whoever waits, now or after the sync; and the followers, in order."""
+        if conn.appended:
+            self._unpublished += conn.appended
+            conn.appended.clear()
+        if work.error is None and work.committed is not None:
+            work.committed(work.result)
+        if work.durable:
+            self._unsynced.append(work)
+            if not self._syncing:
+                self._start_sync()
+            return
+        if not self._syncing:
+            self._publish(len(self._unpublished))
+        work.settle()
 
-    def _resolve(self, group: list[_Work], appended: list[tuple[str, StoredEvent]]) -> None:
-        if self.on_events is not None:
-            by_job: dict[str, list[StoredEvent]] = {}
-            for job_id, event in appended:
-                by_job.setdefault(job_id, []).append(event)
-            for job_id, events in by_job.items():
-                self.on_events(job_id, events)
-        for work in group:
-            if work.future.done():
-                continue
-            if work.error is not None:
-                work.future.set_exception(work.error)
-            else:
-                work.future.set_result(work.result)
+    def _start_sync(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._syncing, self._unsynced = self._unsynced, []
+        covered = len(self._unpublished)
+
+        def order() -> None:
+            error = _sync(self._log)
+            _call(loop, self._synced, error, covered)
+
+        self._orders.put(order)
+
+    def _synced(self, error: OSError | None, covered: int | None = None) -> None:
+        """Everything committed before the sync began is on the disk."""
+        works, self._syncing = self._syncing, []
+        self.syncs += 1
+        self._publish(len(self._unpublished) if covered is None else covered)
+        for work in works:
+            if error is not None:
+                work.error = typed(error)
+            work.settle()
+        if self._unsynced and self._conn is not None:
+            self._start_sync()
+        elif not self._unsynced:
+            self._publish(len(self._unpublished))
+
+    def _publish(self, count: int) -> None:
+        ready, self._unpublished = self._unpublished[:count], self._unpublished[count:]
+        if self.on_events is None:
+            return
+        by_job: dict[str, list[StoredEvent]] = {}
+        for job_id, event in ready:
+            by_job.setdefault(job_id, []).append(event)
+        for job_id, events in by_job.items():
+            self.on_events(job_id, events)
+
+    def _serve(self) -> None:
+        """The thread: syncs, slow work and checkpoints, one after the other."""
+        while (order := self._orders.get()) is not None:
+            order()
 
 
-def _typed(error: BaseException) -> BaseException:
-    """The error a caller of the store sees for one of SQLite's or the system's."""
-    if isinstance(error, CumulusError) or not isinstance(error, (sqlite3.Error, OSError)):
+def _checkpoint(conn: Transaction) -> None:
+    conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _sync(log: int) -> OSError | None:
+    """Wait until the write-ahead log is on the disk, as ``PRAGMA synchronous = FULL`` would."""
+    try:
+        os.fdatasync(log)
+    except OSError as error:
         return error
-    text = str(error)
-    if "full" in text or "No space left" in text or "quota" in text.lower():
-        return ResourceExhausted(
-            "The relay's disk is full", next="Free space where the relay keeps its state, then try again."
-        )
-    if isinstance(error, sqlite3.OperationalError):
-        return Unavailable(
-            f"The relay cannot use its database: {text}", next="See the relay's log and its state folder."
-        )
-    return error
+    return None
+
+
+def _call(loop: asyncio.AbstractEventLoop, fn: Callable[..., None], *args: object) -> None:
+    try:
+        loop.call_soon_threadsafe(fn, *args)
+    except RuntimeError:
+        return  # that loop has ended: nobody waits any more
+
+
+def _sync_folder(folder: Path) -> None:
+    """A database or log that was made just now keeps its name."""
+    opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
