@@ -47,6 +47,8 @@ class Tracker(Encoder):
     def visit(self, number: int, obj: Any) -> None:
         if number >= self.base:
             return super().visit(number, obj)
+        if number in self.put_off:
+            return self._keep(number, self.node(number, obj))
         old = self.before.graph["nodes"][number]
         if self._is_unchanged(number, old, obj):
             if self.full:

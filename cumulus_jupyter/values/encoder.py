@@ -53,7 +53,10 @@ class Encoder:
         self.roots: Dict[str, Any] = {}
         self.modules: Set[str] = set()
         self.pickled = False
+        #: Nodes that turned out to need a pickle.
+        self.put_off: Set[int] = set()
         self._pending: List[int] = []
+        self._last: List[int] = []
         #: References that the node being written has made so far.
         self.refs: List[int] = []
         self._wanted: List[str] = []
@@ -134,8 +137,8 @@ class Encoder:
                 self._drain()
 
     def _drain(self) -> None:
-        while self._pending:
-            number = self._pending.pop()
+        while self._pending or self._last:
+            number = self._pending.pop() if self._pending else self._last.pop()
             self.refs = []
             self.visit(number, self.objects[number])
             self.edges[number] = self.refs
@@ -145,7 +148,7 @@ class Encoder:
         self.nodes[number - self.base] = self.node(number, obj)
 
     def node(self, number: int, obj: Any) -> Optional[Dict[str, Any]]:
-        """The node of one object; ``None``, and an entry in ``bad``, where there is no encoding."""
+        """The node of one object; ``None`` where it is put off, or has no encoding (see ``bad``)."""
         try:
             return self.neutral(obj)
         except NotEncodable as error:
@@ -157,6 +160,11 @@ class Encoder:
         if self.options.allow_pickle:
             from .pickled import encode_pickle
 
+            if number not in self.put_off:
+                # Pickled after everything else, so that it can refer to what has nodes of its own.
+                self.put_off.add(number)
+                self._last.append(number)
+                return None
             self.refs = []
             try:
                 return encode_pickle(self, obj)

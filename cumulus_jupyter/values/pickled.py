@@ -50,14 +50,22 @@ def _reference(encoder: Encoder, root: Any) -> Callable[[Any], Any]:
             from .definitions import definition_of
 
             return encoder.slot(obj) if definition_of(encoder, obj) is not None else None
-        if type(obj) in _SHARED and id(obj) in encoder.memo:
+        if id(obj) in encoder.memo and _is_shared(obj):
             return encoder.slot(obj)
         return None
 
     return refer
 
 
-_SHARED = (list, dict, set, bytearray)
+def _is_shared(obj: Any) -> bool:
+    """Whether it has a node that can be made before the pickle is loaded."""
+    cls = type(obj)
+    if cls in (list, dict, set, bytearray):
+        return True
+    return f"{cls.__module__}.{cls.__name__}" in _SHARED
+
+
+_SHARED = ("numpy.ndarray", "torch.Tensor", "torch.nn.parameter.Parameter")
 
 
 def dump(encoder: Encoder, obj: Any, file: Any, buffers: Optional[List[Any]] = None) -> None:
