@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from typing import Collection, Dict, List
 
 
@@ -51,10 +52,19 @@ def in_session(session: int) -> Dict[int, Dict[str, int]]:
     return found
 
 
-def kill_strays(known: Collection[int]) -> bool:
-    """Kill children that are not ``known``: orphans of a job that has ended. True if there were any."""
-    strays = [pid for pid in own_children() if pid not in known]
-    for pid in strays:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return bool(strays)
+def end_strays(known: Collection[int], patience_s: float = 2.0) -> None:
+    """Kill children that are not ``known``, which are orphans of a job that has ended, and theirs.
+
+    Waits until they are gone, at most ``patience_s``.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        strays = [pid for pid in own_children() if pid not in known]
+        if not strays or time.monotonic() > until:
+            return
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in strays:
+            while time.monotonic() < until and os.waitpid(pid, os.WNOHANG) == (0, 0):
+                time.sleep(0.0005)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 import subprocess
 import sys
@@ -112,7 +113,9 @@ class IPythonShell(PlainShell):
         config.InteractiveShell.enable_tip = False
         self._ipython = cast(Any, JobShell.instance(config=config))
         self._ipython.display_pub.console = self.console
+        leave = {name: getattr(builtins, name) for name in ("exit", "quit")}
         self._ipython.builtin_trap.__enter__()
+        vars(builtins).update(leave)
         sys.displayhook = self._ipython.displayhook
         known_name = self._ipython.compile.format_code_name
 

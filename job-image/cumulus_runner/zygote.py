@@ -18,7 +18,7 @@ from typing import Any, Dict, List, NoReturn, Tuple
 from . import native
 from .interpreter import Interpreter
 from .nursery import BORN, DIED, REPORT
-from .processes import kill_strays
+from .processes import end_strays
 
 _PIPE_BYTES = 1024 * 1024
 _F_SETPIPE_SZ = 1031  # fcntl names it since Python 3.10.
@@ -105,7 +105,8 @@ def _live(connection: socket.socket) -> int:
                 for pid in children:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                kill_strays(())
+                children.clear()
+                end_strays(())
                 return 0
 
 
@@ -125,7 +126,7 @@ def _reap(connection: socket.socket, children: Dict[int, bool]) -> None:
         else:
             strays = True
     if dead or strays:
-        kill_strays(children)
+        end_strays(children)
     for pid, status in dead:
         connection.send(REPORT.pack(DIED, pid, status))
 
