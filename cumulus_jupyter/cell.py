@@ -12,7 +12,7 @@ from .client.interrupts import InterruptGate
 from .client.job import Job
 from .client.options import checked, requirements_file
 from .client.outcome import Outcome, exception_from, read_values
-from .client.packing import CellRequest, Packed, pack_cell
+from .client.packing import CellRequest, Packed, cell_number, pack_cell
 from .client.stream import EventStream
 from .client.submission import JobOptions, submit
 from .options import Parsed, check_name, help_text
@@ -35,6 +35,8 @@ class Session:
         self.shell = shell
         self.settings = Cumulus(parent=shell)
         self._client: CumulusClient | None = None
+        #: Job id -> cell, of the jobs this shell detached.
+        self.sources: dict[str, str] = {}
 
     @property
     def client(self) -> CumulusClient:
@@ -74,7 +76,7 @@ def run_cell(session: Session, parsed: Parsed, source: str) -> Any:
         return Text(help_text())
     if not source.strip():
         raise InvalidArgument("The cell is empty", next="Write the code to run below the line of the magic.")
-    options = merged_options(session.settings, parsed, session.shell.execution_count)
+    options = merged_options(session.settings, parsed, cell_number(session.shell))
     detach = parsed.get("detach")
     if detach is not None:
         check_name(detach, "--detach")
@@ -88,7 +90,7 @@ def run_cell(session: Session, parsed: Parsed, source: str) -> Any:
     client = session.client
     packed = pack_cell(request, options, client.found.health, dry_run=bool(parsed.get("dry_run")))
     if packed.submission is None:
-        return packed.report
+        return Text(str(packed.report), packed.report)
     if detach is not None:
         session.namespace[detach] = _detached(session, packed, options)
         return None
@@ -114,7 +116,7 @@ def attach(session: Session, reference: str) -> Any:
     """
     client = session.client
     job = client.find(reference)
-    view = session.view(job.name, prefix=f"{job.id}-{session.shell.execution_count}-")
+    view = session.view(job.name, prefix=f"{job.id}-{cell_number(session.shell)}-")
     outcome = Outcome()
     with InterruptGate() as gate:
         stream = EventStream(client.http, job.id, gate=gate, on_away=view.away)
@@ -154,8 +156,7 @@ def conclude(
 
     ``packed`` is what was sent, where this cell sent it.
     """
-    source = packed.source if packed else ""
-    failure = exception_from(outcome, job_id, session.namespace, source)
+    source = packed.source if packed else session.sources.get(job_id, "")
     try:
         values = read_values(
             session.client.http,
@@ -167,6 +168,7 @@ def conclude(
             source=source,
         )
     except CumulusError:
+        failure = exception_from(outcome, job_id, session.namespace, source)
         if failure is not None:
             raise failure from None
         raise
@@ -174,6 +176,8 @@ def conclude(
         session.namespace.pop(name, None)
     if values.names:
         session.shell.push(values.names)
+    # Only now: the exception's class may be one that this very cell defined.
+    failure = exception_from(outcome, job_id, session.namespace, source)
     if failure is not None:
         raise failure
     return values.result
@@ -200,12 +204,14 @@ def _detached(session: Session, packed: Packed, options: JobOptions) -> Job:
     assert packed.submission is not None
     client = session.client
     job_id, _ = submit(client.http, packed.submission, events=False)
+    session.sources[job_id] = packed.source
     return Job(
         client.http,
         job_id,
         name=options.name,
         allow_pickle=options.pickle,
         namespace=session.namespace,
+        source=packed.source,
     )
 
 

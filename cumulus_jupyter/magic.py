@@ -65,6 +65,18 @@ class CumulusMagics(magic.Magics):
             from .view.failure import shorten
 
             raise shorten(error) from None
+        except SyntaxError as error:
+            self._show_syntax_errors_short(type(error))
+            raise
+
+    def _show_syntax_errors_short(self, kind: type[SyntaxError]) -> None:
+        """IPython asks an exception how to show it, but not a syntax error; so tell it beforehand."""
+        from .client.errors import CellSyntaxError
+        from .view.failure import show_syntax_error
+
+        shell: Any = self.shell
+        if issubclass(kind, CellSyntaxError) and not shell.custom_exceptions:
+            shell.set_custom_exc((CellSyntaxError,), show_syntax_error)
 
 
 def register(shell: Any) -> None:

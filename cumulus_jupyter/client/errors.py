@@ -39,6 +39,14 @@ class JobCancelled(CumulusError):
     status = 409
 
 
+class CellSyntaxError(SyntaxError):
+    """The cell, or something it ran there, is not Python. Shown by ``view.failure``."""
+
+
+#: People know it by this name.
+CellSyntaxError.__name__ = "SyntaxError"
+
+
 class RemoteTraceback(Exception):
     """Cause of an exception that came from a job: its traceback there, as text."""
 
@@ -74,6 +82,8 @@ def exception_of(
     raised = _own_exception(error, namespace or {}, source)
     if raised is None:
         raised = RemoteError(error.name, error.value, job_id=job_id)
+    if type(raised) is SyntaxError:
+        raised = CellSyntaxError(*raised.args)
     if error.traceback:
         raised.__dict__["_render_traceback_"] = Rendered(list(error.traceback))
         raised.__cause__ = RemoteTraceback("\n".join(error.traceback))

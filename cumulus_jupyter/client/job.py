@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -36,7 +36,8 @@ class Job(Future[Any]):
         name: str = "",
         view: JobView | None = None,
         allow_pickle: bool = False,
-        namespace: Mapping[str, Any] | None = None,
+        namespace: dict[str, Any] | None = None,
+        source: str = "",
         pool: Pool | None = None,
     ) -> None:
         super().__init__()
@@ -46,9 +47,10 @@ class Job(Future[Any]):
         if job_id is not None:
             self._known.set()
         self._name = name or (view.name if view else "")
-        self._state = view.state if view else QUEUED
+        self._phase = view.state if view else QUEUED
         self._allow_pickle = allow_pickle
-        self._namespace = namespace or {}
+        self._namespace = namespace
+        self._source = source
         self._pool = pool
         self._following = False
         self._follow_lock = threading.Lock()
@@ -74,7 +76,7 @@ class Job(Future[Any]):
     def view(self) -> JobView:
         """The job as the relay sees it now."""
         view = job_from_wire(self._http.call("GET", f"jobs/{segment(self.id)}"))
-        self._state = view.state
+        self._phase = view.state
         self._name = view.name
         return view
 
@@ -83,11 +85,11 @@ class Job(Future[Any]):
         """Its state now, such as ``"RUNNING"``."""
         if not self._following:
             return self.view.state
-        return self._state
+        return self._phase
 
     def __repr__(self) -> str:
         label = f"{self._name} " if self._name else ""
-        return f"<Job {label}{self._id or '(not sent yet)'} {self._state}>"
+        return f"<Job {label}{self._id or '(not sent yet)'} {self._phase}>"
 
     # The future
 
@@ -217,15 +219,22 @@ class Job(Future[Any]):
                 outcome.take(events)
                 for event in events:
                     if isinstance(event, State):
-                        self._state = event.state
-            self._values = read_values(self._http, self.id, outcome.result, allow_pickle=self._allow_pickle)
+                        self._phase = event.state
+            self._values = read_values(
+                self._http,
+                self.id,
+                outcome.result,
+                allow_pickle=self._allow_pickle,
+                namespace=self._namespace,
+                source=self._source,
+            )
         except BaseException as error:
             self.set_exception(error)
             return
         self._conclude(outcome)
 
     def _conclude(self, outcome: Outcome) -> None:
-        failure = exception_from(outcome, self.id, self._namespace)
+        failure = exception_from(outcome, self.id, self._namespace, self._source)
         if isinstance(failure, JobCancelled):
             super().cancel()
             self.set_running_or_notify_cancel()

@@ -82,8 +82,8 @@ def read_values(
     for info in result.remote:
         found[info.name] = remote_value(http, job_id, info)
     for name, reason in left_out.items():
-        # Without the originals, what did not change is not here: its name keeps what it has.
-        if originals is None and namespace is not None and name in namespace:
+        # Without the originals, what did not change cannot be had: its name keeps what it has.
+        if originals is None and name != RESULT:
             continue
         found.setdefault(name, _left_out(http, job_id, name, reason))
     last = found.pop(RESULT, None)
@@ -171,6 +171,8 @@ def exception_from(
         return JobCancelled(end.message or None, job_id=job_id)
     # A limit that ended the program says more than the KeyboardInterrupt it was ended with.
     limited = end.error is not None and end.error.get("code") == DeadlineExceeded.code
-    if outcome.error is not None and not limited:
+    # An error without a class of the program's is the runner's own; the end state says it better.
+    raised = outcome.error is not None and bool(outcome.error.module or outcome.error.traceback)
+    if outcome.error is not None and raised and not limited:
         return exception_of(outcome.error, job_id, namespace, source)
     return failure_of(end, job_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..protocol.errors import PayloadTooLarge
 from ..protocol.jobs import Health
 from .connection import Part, size_of
+from .errors import CellSyntaxError
 from .submission import PYTHON, JobOptions, Submission, make_submission
 
 if TYPE_CHECKING:
@@ -46,17 +47,30 @@ class Packed:
 
 def pack_cell(request: CellRequest, options: JobOptions, health: Health, *, dry_run: bool = False) -> Packed:
     """Package a cell. Raises ``SyntaxError``, and ``InvalidArgument`` for what cannot be sent."""
+    try:
+        packaged = _package_cell(request, options, health, dry_run)
+    except SyntaxError as error:
+        raise CellSyntaxError(error.msg, (error.filename, error.lineno, error.offset, error.text)) from None
+    if dry_run:
+        from ..packaging import dry_run_report
+
+        return Packed(None, report=dry_run_report(packaged))
+    source = _plain(packaged.program.source, request.shell)
+    return Packed(_submission(packaged, options, health), packaged.originals, source)
+
+
+def _package_cell(request: CellRequest, options: JobOptions, health: Health, dry_run: bool) -> Packaged:
     from ..packaging import notebook_of, package_cell
 
     shell = request.shell
-    packaged = package_cell(
+    return package_cell(
         request.source,
         shell.user_ns,
         notebook=notebook_of(shell),
         options=_package_options(
             options,
             health,
-            title=f"Cell In[{shell.execution_count}]",
+            title=f"Cell In[{cell_number(shell)}]",
             line_offset=1,
             inputs=None if request.inputs is None else tuple(request.inputs),
             outputs=None if request.outputs is None else tuple(request.outputs),
@@ -65,12 +79,6 @@ def pack_cell(request: CellRequest, options: JobOptions, health: Health, *, dry_
             **_figures(),
         ),
     )
-    if dry_run:
-        from ..packaging import dry_run_report
-
-        return Packed(None, report=dry_run_report(packaged))
-    source = _plain(packaged.program.source, shell)
-    return Packed(_submission(packaged, options, health), packaged.originals, source)
 
 
 def package_function(
@@ -88,6 +96,11 @@ def package_function(
     chosen = _package_options(options, health)
     packaged = package_call(func, args, kwargs, notebook=_notebook(), options=chosen)
     return _submission(packaged, options, health, keep=keep)
+
+
+def cell_number(shell: Any) -> int:
+    """The number of the cell that is running. IPython 9 counts on before it runs a cell, 8 after."""
+    return int(shell.displayhook.prompt_count)
 
 
 def _submission(packaged: Packaged, options: JobOptions, health: Health, *, keep: bool = False) -> Submission:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..protocol.errors import CumulusError
 
 _RED, _BOLD, _DIM, _END = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -30,6 +32,18 @@ def shorten(error: CumulusError) -> CumulusError:
     if "_render_traceback_" not in error.__dict__:
         error.__dict__["_render_traceback_"] = ShortError(error.code, error.message, error.next, error.job_id)
     return error
+
+
+def show_syntax_error(
+    shell: Any, kind: type[BaseException], error: SyntaxError, traceback: Any, tb_offset: int | None = None
+) -> None:
+    """Show a cell's syntax error as IPython shows one of its own; a custom exception handler of IPython."""
+    render = getattr(error, "_render_traceback_", None)
+    lines = render() if render else list(shell.SyntaxTB.structured_traceback(kind, error, []))
+    if not render and lines and error.filename:
+        _, newline, rest = lines[0].partition("\n")
+        lines[0] = f"  {error.filename}, line {error.lineno}{newline}{rest}"
+    shell._showtraceback(kind, error, lines)
 
 
 class JobInterrupted(KeyboardInterrupt):

@@ -13,7 +13,16 @@ import time
 from typing import Any
 
 from ..protocol.events import Progress, State, Usage
-from ..protocol.jobs import CANCELLED, COMPLETED, CREATING_PARTITION, FAILED, QUEUED, RUNNING, SCHEDULING
+from ..protocol.jobs import (
+    CANCELLED,
+    COMPLETED,
+    CREATING_PARTITION,
+    END_STATES,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    SCHEDULING,
+)
 
 APPEARS_AFTER_S = 0.5
 REPAINT_S = 0.25
@@ -98,7 +107,8 @@ class StatusLine:
 
     def end(self) -> None:
         """Leave one quiet line where the line was visible."""
-        self._note = ""
+        if self._state.state in END_STATES:
+            self._note = ""
         self._away_s = None
         self._progress.clear()
         if self._terminal:

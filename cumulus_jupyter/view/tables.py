@@ -11,10 +11,11 @@ from ..protocol.jobs import DeviceView, JobView, WorkerView
 
 
 class Text:
-    """Text that shows as it is, in a terminal and in a notebook."""
+    """Text that shows as it is, in a terminal and in a notebook. ``item`` is what it was made of."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, item: Any = None) -> None:
         self.text = text
+        self.item = item
 
     def __repr__(self) -> str:
         return self.text
