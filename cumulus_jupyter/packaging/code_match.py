@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -45,67 +46,84 @@ def _same_constant(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 
 
-def compiled(node: ast.stmt | ast.Lambda, flags: int) -> CodeType:
-    """The code of one statement, or of one lambda, compiled under a function's own future flags."""
-    tree: ast.Module | ast.Expression
-    if isinstance(node, ast.Lambda):
-        tree = ast.Expression(body=node)
-    else:
-        tree = ast.Module(body=[node], type_ignores=[])
+@lru_cache(maxsize=256)
+def compiled(tree: ast.Module | ast.Expression, flags: int) -> CodeType:
+    """The code of a tree, compiled under a function's own future flags."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         code: CodeType = compile(
             tree,
             "<cumulus>",
-            "eval" if isinstance(node, ast.Lambda) else "exec",
+            "eval" if isinstance(tree, ast.Expression) else "exec",
             flags=(flags & _FUTURE_FLAGS) | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
             dont_inherit=True,
         )
     return code
 
 
-def inner_codes(code: CodeType) -> Iterator[CodeType]:
+def compilations(node: ast.stmt | ast.Lambda, module: ast.Module, flags: int) -> Iterator[CodeType]:
+    """The code of one definition: by itself, as IPython compiles it, and as a part of its module.
+
+    They differ, because the compiler looks at what else the module imports.
+    """
+    if isinstance(node, ast.Lambda):
+        yield compiled(ast.Expression(body=node), flags)
+    else:
+        yield compiled(ast.Module(body=[node], type_ignores=[]), flags)
+    yield compiled(module, flags)
+
+
+def inner_codes(code: CodeType, deep: bool = False) -> Iterator[CodeType]:
     """The code objects that are constants of ``code``; also inside the scope of type parameters."""
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield constant
-            if constant.co_name.startswith("<generic parameters of"):
-                yield from inner_codes(constant)
+            if deep or constant.co_name.startswith("<generic parameters of"):
+                yield from inner_codes(constant, deep)
 
 
-def function_matches(function: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def function_matches(
+    function: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, module: ast.Module
+) -> bool:
     """True where this statement, compiled, gives the function's code."""
-    return _holds(compiled(node, function.__code__.co_flags), function.__code__)
+    code = function.__code__
+    return any(_holds(whole, code) for whole in compilations(node, module, code.co_flags))
 
 
-def lambda_matches(function: FunctionType, node: ast.Lambda) -> bool:
+def lambda_matches(function: FunctionType, node: ast.Lambda, module: ast.Module) -> bool:
     """True where this is the very lambda; two on one line are told apart by their columns."""
     code = function.__code__
-    for candidate in inner_codes(compiled(node, code.co_flags)):
-        if same_code(candidate, code):
-            return list(candidate.co_positions()) == list(code.co_positions())
+    first, last = node.col_offset, node.end_col_offset or 0
+    positions = list(code.co_positions())
+    for whole in compilations(node, module, code.co_flags):
+        for candidate in inner_codes(whole, deep=True):
+            if same_code(candidate, code) and list(candidate.co_positions()) == positions:
+                return all(
+                    at[0] != node.lineno or first <= (at[2] or first) and (at[3] or last) <= last
+                    for at in positions[1:]
+                )
     return False
 
 
-def class_matches(cls: type, node: ast.ClassDef) -> bool:
+def class_matches(cls: type, node: ast.ClassDef, module: ast.Module) -> bool:
     """True where this statement made the class, and no code has been patched into it since.
 
     Plain attributes may have changed: their values travel beside the source.
     """
     members = dict(vars(cls))
     functions = {name: function for name in members if (function := plain_function(members[name]))}
-    flags = next((f.__code__.co_flags for f in functions.values() if not is_generated(f)), 0)
-    body = next((code for code in inner_codes(compiled(node, flags)) if code.co_name == node.name), None)
-    if body is None:
-        return False
+    own = {name: function for name, function in functions.items() if not is_generated(function)}
     names = set(_body_names(node))
-    for name, function in functions.items():
-        if is_generated(function):
-            continue
-        if function.__code__.co_name != "<lambda>" and name not in names:
-            return False
-        if not _holds(body, function.__code__, deep=True) and not hasattr(members[name], "__wrapped__"):
-            return False
+    if any(function.__code__.co_name != "<lambda>" and name not in names for name, function in own.items()):
+        return False
+    wanted = [f.__code__ for name, f in own.items() if not hasattr(members[name], "__wrapped__")]
+    flags = wanted[0].co_flags if wanted else 0
+    for whole in compilations(node, module, flags):
+        body = [code for code in inner_codes(whole) if code.co_name == node.name]
+        if body and all(any(_holds(each, code, deep=True) for each in body) for code in wanted):
+            break
+    else:
+        return False
     if node.decorator_list or type(cls) is not type or hasattr(cls, "_fields"):
         return True
     slots = members.get("__slots__", ())
@@ -132,13 +150,10 @@ def plain_function(member: object) -> FunctionType | None:
 
 
 def _holds(code: CodeType, wanted: CodeType, deep: bool = False) -> bool:
-    for constant in inner_codes(code):
-        if constant.co_name == wanted.co_name and constant.co_firstlineno == wanted.co_firstlineno:
-            if same_code(constant, wanted):
-                return True
-        if deep and constant.co_name != wanted.co_name and _holds(constant, wanted, deep=True):
-            return True
-    return False
+    return any(
+        constant.co_firstlineno == wanted.co_firstlineno and same_code(constant, wanted)
+        for constant in inner_codes(code, deep)
+    )
 
 
 def _body_names(node: ast.ClassDef) -> Iterator[str]:

@@ -6,7 +6,6 @@ code again.
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import builtins
@@ -18,18 +17,24 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from .code_match import class_matches, function_matches, is_generated, lambda_matches, plain_function
+from .code_match import class_matches, is_generated, plain_function
+from .definition_nodes import (
+    LAZY,
+    LAZY_FLAG,
+    class_flags,
+    has_annotations,
+    lambda_text,
+    lines_of,
+    node_of,
+    top_level,
+)
 from .findings import Findings
 from .reader import StatementReader
-from .scopes import FUNCTIONS
 
 if TYPE_CHECKING:
     from ..values.model import Definition
 
 _MAIN = "__main__"
-#: What a cell writes so that annotations are not evaluated; later cells of the shell inherit it.
-_LAZY = "from __future__ import annotations"
-_LAZY_FLAG = __future__.annotations.compiler_flag
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +143,7 @@ class NotebookDefinitions:
         source = self._source(name)
         if source is None:
             return None
-        node = _node_of(function, source.tree)
+        node = node_of(function, source.tree)
         if node is None:
             return None
         if len(self._by_code) > 4096:
@@ -152,9 +157,13 @@ class NotebookDefinitions:
         if cls.__module__ != _MAIN or "." in cls.__qualname__:
             return None
         for name, source in self._sources_of(cls):
-            for node in reversed(list(_top_level(source.tree.body))):
-                if isinstance(node, ast.ClassDef) and node.name == cls.__name__ and class_matches(cls, node):
-                    return self._make(source, name, node, _class_flags(cls, source))
+            for node in reversed(list(top_level(source.tree.body))):
+                if (
+                    isinstance(node, ast.ClassDef)
+                    and node.name == cls.__name__
+                    and class_matches(cls, node, source.tree)
+                ):
+                    return self._make(source, name, node, class_flags(cls, source.text))
         return None
 
     def _sources_of(self, cls: type) -> Iterator[tuple[str, _Source]]:
@@ -204,23 +213,23 @@ class NotebookDefinitions:
     ) -> FoundDefinition:
         from ..values.model import Definition
 
-        lazy = bool(flags & _LAZY_FLAG)
+        lazy = bool(flags & LAZY_FLAG)
         key = (name, id(node), bare)
         made = self._made.get(key)
         if made is not None and self._sources.get(name) is source:
             return made
         reader = StatementReader(definitions_only=True, lazy_annotations=lazy)
-        first, last = _lines_of(node, bare)
+        first, last = lines_of(node, bare)
         if isinstance(node, ast.Lambda):
-            text, bound = _lambda_text(source, node), "<lambda>"
+            text, bound = lambda_text(source.text, node), "<lambda>"
             reader.signature(node.args)
             reader.defer(bound, node)
         else:
             text, bound = textwrap.dedent("".join(source.lines[first - 1 : last])), getattr(node, "name", "")
             plain = ast.parse(text).body[0] if bare else node
             reader.visit(plain)
-        if lazy and _has_annotations(node):
-            text = f"{_LAZY}\n{text}"
+        if lazy and has_annotations(node):
+            text = f"{LAZY}\n{text}"
             first = max(1, first - 1)
         at_call = tuple(body for bodies in reader.deferred.values() for body in bodies)
         definition = Definition(
@@ -242,56 +251,3 @@ class NotebookDefinitions:
                 if name != but and (name in self.namespace or not hasattr(builtins, name)):
                     names[name] = None
         return names
-
-
-def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements that run in the module's own scope."""
-    for statement in body:
-        yield statement
-        if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-            for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-                for inner in getattr(statement, field, ()):
-                    yield from _top_level(inner.body if not isinstance(inner, ast.stmt) else [inner])
-
-
-def _node_of(function: FunctionType, tree: ast.Module) -> ast.AST | None:
-    code = function.__code__
-    if code.co_name == "<lambda>":
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno:
-                if lambda_matches(function, node):
-                    return node
-        return None
-    for node in _top_level(tree.body):
-        if isinstance(node, FUNCTIONS) and node.name == code.co_name:
-            if _lines_of(node, False)[0] == code.co_firstlineno and function_matches(function, node):
-                return node
-    return None
-
-
-def _lines_of(node: Any, bare: bool) -> tuple[int, int]:
-    first = node.lineno
-    if not bare:
-        first = min([first, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
-    return first, node.end_lineno
-
-
-def _class_flags(cls: type, source: _Source) -> int:
-    """The future flags that a class's statement was compiled under, as far as its methods or cell tell."""
-    for member in vars(cls).values():
-        function = plain_function(member)
-        if function is not None and not is_generated(function):
-            return function.__code__.co_flags
-    return _LAZY_FLAG if _LAZY in source.text else 0
-
-
-def _has_annotations(node: ast.AST) -> bool:
-    return any(
-        isinstance(each, ast.AnnAssign) or getattr(each, "annotation", None) or getattr(each, "returns", None)
-        for each in ast.walk(node)
-    )
-
-
-def _lambda_text(source: _Source, node: ast.Lambda) -> str:
-    text = ast.get_source_segment(source.text, node) or ""
-    return ast.unparse(node) if "\n" in text or not text else text
