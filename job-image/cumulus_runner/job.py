@@ -102,6 +102,7 @@ class JobRun:
         if claimed.get("cancel_requested"):
             self.cancel()
         self._timers.append(self._loop.after(self._duration_s, self._time_is_up))
+        self._timers.append(self._loop.after(_CONTROL_AFTER_S, self._control.open))
         go: Dict[str, Any] = {"scratch": self._scratch, "bundle": "", "environment": ""}
         try:
             if claimed.get("bundle_bytes") and not self._ended.done:
@@ -120,7 +121,6 @@ class JobRun:
             return
         self._running = True
         self._child.send_json(GO, go)
-        self._timers.append(self._loop.after(_CONTROL_AFTER_S, self._control.open))
         meter = UsageMeter(self._child.pid)
         self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
 
