@@ -14,7 +14,8 @@ from typing import Any, Dict, List, Mapping, Optional, Set
 
 from .buffers import buffers_equal
 from .decoder import Decoder
-from .encoder import Encoder, node_blobs
+from .encoder import Encoder
+from .graph import node_blobs
 from .model import Applied, Decoded, Encoded, EncodeOptions
 from .sequences import references
 from .trust import Trust

@@ -30,6 +30,10 @@ class Kind:
         """Slots, or runs of slots as (nested) lists, that ``make`` needs."""
         return []
 
+    def early(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
+        """Slots that ``make`` can use where no cycle keeps them from being there."""
+        return []
+
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
         """Slots that ``fill`` needs."""
         return []

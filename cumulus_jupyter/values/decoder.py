@@ -8,29 +8,16 @@ members complete. Whatever is wrong with a graph raises ``InvalidArgument``.
 from __future__ import annotations
 
 import itertools
-from importlib import import_module
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..protocol.errors import CumulusError, InvalidArgument
 from . import buffers
 from .atoms import read_atom
-from .containers import KINDS, Kind
-from .encoder import GRAPH_VERSION
+from .graph import kind_of, read_graph
 from .model import Decoded
 from .sequences import references, unpack
 from .trust import Trust, Unresolved
 
-#: Tag -> module here that reads such nodes; loaded when one is met.
-_HOMES = {
-    "ndarray": ".arrays", "ndobject": ".arrays", "masked": ".arrays", "dtype": ".arrays",
-    "frame": ".frames", "series": ".frames", "index": ".frames", "pdarray": ".frames",
-    "polars": ".tables", "pyarrow": ".tables", "image": ".images", "picture": ".picture",
-    "tensor": ".tensors", "storage": ".tensors", "torch": ".tensors",
-    "def": ".definitions", "pickle": ".pickled", "remote": ".remote_value",
-    "module": ".objects", "name": ".objects", "attr": ".objects", "method": ".objects", "enum": ".objects",
-    "partial": ".objects", "pattern": ".objects",
-    "inst": ".instances", "exc": ".instances", "nt": ".instances",
-}  # fmt: skip
 _NEW, _ENTERED, _MADE, _DONE, _FAILED = range(5)
 
 
@@ -54,7 +41,7 @@ class Decoder:
         #: Number of a node that could not be rebuilt here -> why.
         self.failed: Dict[int, str] = {}
         self._originals = originals or {}
-        self._nodes, self.roots = _read_graph(graph)
+        self._nodes, self.roots = read_graph(graph)
         self._changed = [number for number, _ in graph.get("changed", ())]
         self.base: int = graph.get("base", 0)
         self._state: Dict[int, int] = {}
@@ -109,6 +96,10 @@ class Decoder:
             return self._nodes.get(slot[0])
         return None
 
+    def is_there(self, slot: Any) -> bool:
+        """Whether the object of a slot has been made."""
+        return all(number in self.objects for number in references([slot]))
+
     def factory(self, slot: Any) -> Any:
         """A callable that a container will call by itself."""
         value = self.value(slot)
@@ -155,7 +146,7 @@ class Decoder:
         """Nodes that reach a failed one, with the reason."""
         parents: Dict[int, List[int]] = {}
         for number, node in self._nodes.items():
-            hard, soft = self._parts(number, node)
+            _, hard, soft = self._parts(number, node)
             for child in itertools.chain(hard, soft):
                 parents.setdefault(child, []).append(number)
         lost = dict(self.failed)
@@ -167,23 +158,25 @@ class Decoder:
                     queue.append(parent)
         return lost
 
-    def _parts(self, number: int, node: Mapping[str, Any]) -> Tuple[List[int], List[int]]:
+    def _parts(self, number: int, node: Mapping[str, Any]) -> Tuple[List[int], List[int], List[int]]:
+        """Numbers of the nodes that this one wants early, needs to be made, and is filled with."""
         try:
-            kind = _kind(node)
+            kind = kind_of(node)
+            early = [n for run in kind.early(self, node) for n in references(run)]
             hard = [n for run in kind.hard(self, node) for n in references(run)]
             soft = [n for run in kind.soft(self, node) for n in references(run)]
         except CumulusError:
             raise
         except Exception as error:
             raise _broken(number, error) from error
-        for child in itertools.chain(hard, soft):
+        for child in itertools.chain(early, hard, soft):
             if type(child) is not int or not (child in self._nodes or child in self.objects):
                 if type(child) is int and self._is_origin(child):
                     self.failed[child] = "it refers to an object of an earlier kernel"
                     self._state[child] = _FAILED
                     continue
                 raise InvalidArgument(f"The value graph refers to a node that is not there: {child!r}")
-        return hard, soft
+        return early, hard, soft
 
     def _is_origin(self, number: int) -> bool:
         return 0 <= number < self.base
@@ -200,16 +193,16 @@ class Decoder:
         stack = [self._enter(start)]
         while stack:
             frame = stack[-1]
-            number, hard, soft, position = frame
-            if position == len(hard) and state[number] == _ENTERED:
+            number, first, hard, soft, position = frame
+            if position == len(first) and state[number] == _ENTERED:
                 self._make(number, hard)
-            if position >= len(hard) and state[number] != _MADE or position == len(hard) + len(soft):
+            if position >= len(first) and state[number] != _MADE or position == len(first) + len(soft):
                 stack.pop()
                 if state[number] == _MADE:
                     self._fill_or_wait(number, soft)
                 continue
-            frame[3] = position + 1
-            child = hard[position] if position < len(hard) else soft[position - len(hard)]
+            frame[4] = position + 1
+            child = first[position] if position < len(first) else soft[position - len(first)]
             if state.get(child, _NEW) == _NEW:
                 stack.append(self._enter(child))
 
@@ -217,12 +210,12 @@ class Decoder:
         self._state[number] = _ENTERED
         node = self._nodes[number]
         try:
-            _kind(node)
+            kind_of(node)
         except Unresolved as error:
             self._fail(number, str(error))
-            return [number, [], [], 0]
-        hard, soft = self._parts(number, node)
-        return [number, hard, soft, 0]
+            return [number, [], [], [], 0]
+        early, hard, soft = self._parts(number, node)
+        return [number, early + hard, hard, soft, 0]
 
     def _make(self, number: int, hard: List[int]) -> None:
         node = self._nodes[number]
@@ -231,7 +224,7 @@ class Decoder:
                 return self._fail(number, self.failed[child])
             if self._state[child] == _ENTERED:
                 raise InvalidArgument(f"The value graph has a cycle of immutable nodes at {number}.")
-        kind = _kind(node)
+        kind = kind_of(node)
         try:
             old = self._originals.get(number)
             if old is not None and kind.renew(self, node, old):
@@ -258,7 +251,7 @@ class Decoder:
                 return self._fail(number, self.failed[child])
         try:
             node = self._nodes[number]
-            _kind(node).fill(self, node, self.objects[number])
+            kind_of(node).fill(self, node, self.objects[number])
         except Unresolved as error:
             return self._fail(number, str(error))
         except CumulusError:
@@ -274,42 +267,8 @@ class Decoder:
         self._state[number] = _FAILED
 
 
-def _kind(node: Mapping[str, Any]) -> Kind:
-    tag = node["t"]
-    kind = KINDS.get(tag)
-    if kind is None:
-        home = _HOMES.get(tag)
-        if home is None:
-            raise InvalidArgument(f"The value graph holds a node of an unknown kind: {tag!r}")
-        try:
-            KINDS.update(import_module(home, __package__).KINDS)
-        except ImportError as error:
-            raise Unresolved(f"it needs the package {error.name}, which is not installed here") from error
-        kind = KINDS[tag]
-    return kind
-
-
 def _broken(number: int, error: Exception) -> InvalidArgument:
     return InvalidArgument(f"The value graph is broken at node {number}: {type(error).__name__}: {error}")
-
-
-def _read_graph(graph: Any) -> Tuple[Dict[int, Mapping[str, Any]], Mapping[str, Any]]:
-    """The nodes by number, and the roots; checks the outer form."""
-    if not isinstance(graph, Mapping) or graph.get("version") != GRAPH_VERSION:
-        raise InvalidArgument("The value graph is of a version that this side does not know.")
-    nodes, roots, base = graph.get("nodes"), graph.get("roots"), graph.get("base", 0)
-    changed = graph.get("changed", [])
-    if not isinstance(nodes, list) or not isinstance(roots, Mapping) or type(base) is not int:
-        raise InvalidArgument("The value graph lacks its nodes or its roots.")
-    try:
-        numbered: Dict[Any, Any] = dict(changed)
-    except (TypeError, ValueError):
-        raise InvalidArgument("The value graph's changed nodes are broken.") from None
-    numbered.update((base + n, node) for n, node in enumerate(nodes) if node is not None)
-    for number, node in numbered.items():
-        if type(number) is not int or not isinstance(node, Mapping) or type(node.get("t")) is not str:
-            raise InvalidArgument(f"The value graph is broken at node {number!r}: it has no kind.")
-    return numbered, roots
 
 
 def decode(

@@ -50,6 +50,7 @@ def encode_definition(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
         "file": definition.filename,
         "line": definition.first_line,
         "needs": list(definition.needs),
+        "calls": list(definition.calls),
     }
     encoder.want(definition.needs)
     encoder.want(definition.calls)
@@ -99,10 +100,20 @@ def state(encoder: Encoder, obj: Any) -> Dict[str, Any]:
 
 
 class _Definition(Kind):
-    def hard(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
-        roots = [reader.roots[name] for name in node["needs"] if name in reader.roots]
-        # A recursive class names itself.
-        return [[slot for slot in roots if reader.node(slot) is not node]]
+    def early(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
+        return [list(self._at_definition(reader, node).values())]
+
+    def _at_definition(self, reader: Decoder, node: Mapping[str, Any]) -> Dict[str, Any]:
+        """Name -> slot of what the statement reads; a decorator is called, so what it reads too."""
+        names = list(node["needs"])
+        found: Dict[str, Any] = {}
+        for name in names:
+            if name in reader.roots and name not in found:
+                found[name] = reader.roots[name]
+                other = reader.node(found[name])
+                if other is not None and other is not node and other["t"] == "def":
+                    names.extend(other["needs"] + other["calls"])
+        return found
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
         return [node["k"], node["v"]] if "k" in node else []
@@ -122,9 +133,8 @@ class _Definition(Kind):
             _remember(filename, source, line)
         if type(line) is not int or not 1 <= line <= 1_000_000:
             raise ValueError(f"a definition on line {line!r}")
-        for needed in node["needs"]:
-            slot = reader.roots.get(needed)
-            if slot is not None and reader.node(slot) is not node:
+        for needed, slot in self._at_definition(reader, node).items():
+            if reader.is_there(slot):
                 reader.namespace[needed] = reader.value(slot)
         return _define(name, source, filename, line, reader.namespace)
 

@@ -13,11 +13,11 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 from ..protocol.errors import CumulusError
 from .atoms import AS_NODE, INLINE, find_inline
 from .containers import ENCODERS
+from .graph import GRAPH_VERSION, node_blobs
 from .model import Encoded, EncodeOptions, Refusal, ValueReport, type_name
+from .reports import ENCODINGS, NEXT_BACK, NEXT_LARGE, NEXT_THERE, too_large
 from .sequences import PACK_FROM, pack
 
-#: Version of the graph's form.
-GRAPH_VERSION = 1
 #: Top-level package of a type -> module here that encodes it; loaded when such an object is met.
 LIBRARIES = {
     "numpy": ".arrays",
@@ -142,6 +142,7 @@ class Encoder:
             self.refs = []
             self.visit(number, self.objects[number])
             self.edges[number] = self.refs
+        self.refs = []
 
     def visit(self, number: int, obj: Any) -> None:
         """Writes the node of one object; change tracking overrides it."""
@@ -204,7 +205,7 @@ class Encoder:
                 size = self._root_bytes(slot)
                 if size > limit:
                     obj = self._root_object(name, values)
-                    refused[name] = Refusal(name, type_name(obj), size, _too_large(size, limit), _NEXT_LARGE)
+                    refused[name] = Refusal(name, type_name(obj), size, too_large(size, limit), NEXT_LARGE)
                     del self.roots[name]
         if refused:
             self._prune()
@@ -228,7 +229,7 @@ class Encoder:
             reason = self.bad[culprit]
             if self.objects[culprit] is not obj:
                 reason = f"{type_name(obj)} holds something that cannot travel: {reason}"
-            refused[name] = Refusal(name, type_name(obj), None, reason, _NEXT_BACK if back else _NEXT_THERE)
+            refused[name] = Refusal(name, type_name(obj), None, reason, NEXT_BACK if back else NEXT_THERE)
             del self.roots[name]
 
     def _reach(self, slot: Any) -> List[int]:
@@ -280,44 +281,10 @@ class Encoder:
         numbers = self._reach(slot)
         top = self.sent(numbers[0]) if numbers else None
         size = self._root_bytes(slot) if numbers else len(json.dumps(slot))
-        encoding = _ENCODINGS.get(str((top or {}).get("t")), "json")
+        encoding = ENCODINGS.get(str((top or {}).get("t")), "json")
         if any((self.sent(number) or {}).get("t") == "pickle" for number in numbers[1:]):
             encoding += "+pickle"
         return ValueReport(name, type_name(obj), encoding, size)
-
-
-_NEXT_LARGE = "Fetch it with .fetch(), name it in a later %%cumulus cell, or raise the limit."
-_NEXT_THERE = "Make it inside the cell, or pass plain data, arrays or frames instead."
-_NEXT_BACK = "Bring it back pickled with --pickle, or name it in a later %%cumulus cell."
-_ENCODINGS = {
-    "ndarray": "npy",
-    **dict.fromkeys(("frame", "series", "index", "polars", "pyarrow"), "arrow"),
-    **dict.fromkeys(("tensor", "storage"), "safetensors"),
-    **dict.fromkeys(("module", "name"), "import"),
-    **dict.fromkeys(("bytes", "bytearray"), "bytes"),
-    **{name: name for name in ("image", "picture", "pickle", "remote")},
-    "def": "source",
-    "inst": "state",
-}
-
-
-def _too_large(size: int, limit: int) -> str:
-    return f"too large: {size / 2**20:.1f} MiB, the limit is {limit / 2**20:g} MiB"
-
-
-def node_blobs(node: Mapping[str, Any]) -> List[str]:
-    """Ids of the blobs a node refers to: its own, and those of its packed runs."""
-    names = [node["b"]] if "b" in node else []
-    names.extend(node.get("bufs", ()))
-    names.extend(value["b"] for value in node.values() if type(value) is dict and "b" in value)
-    queue = [node["parts"]] if "parts" in node else []
-    for part in queue:
-        if type(part) is dict:
-            names.extend([part["b"]] if "b" in part else [])
-            queue.extend(part.values())
-        elif type(part) is list:
-            queue.extend(item for item in part if type(item) in (dict, list))
-    return names
 
 
 def encode(roots: Mapping[str, object], options: Optional[EncodeOptions] = None) -> Encoded:

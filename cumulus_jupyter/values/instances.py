@@ -88,8 +88,12 @@ def _slot_values(obj: Any) -> Dict[str, Any]:
 
 
 def _exception(encoder: Encoder, obj: BaseException) -> Node:
-    parts = [obj.args, dict(vars(obj)), obj.__cause__, obj.__suppress_context__]
-    return {"t": "exc", "c": encoder.slot(type(obj)), "v": encoder.run(parts)}
+    state = vars(obj)
+    node = {"t": "exc", "c": encoder.slot(type(obj)), "args": encoder.slot(obj.args)}
+    if isinstance(obj, OSError):  # whose args lack the file's name
+        node["given"] = encoder.run(list(OSError.__reduce__(obj)[1]))
+    node.update(k=encoder.run(list(state)), v=encoder.run(list(state.values())))
+    return {**node, "cause": encoder.slot(obj.__cause__), "quiet": obj.__suppress_context__}
 
 
 def _class(reader: Decoder, slot: Any) -> type:
@@ -146,34 +150,32 @@ class _Member:
 
 class _Exception(Kind):
     def hard(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
-        return [[node["c"]], node["v"][:1]]
+        return [[node["c"], node["args"]], node.get("given", [])]
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
-        return [node["v"][1:]]
+        return [node["k"], node["v"], [node["cause"]]]
 
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         cls = _class(reader, node["c"])
-        args = reader.value(node["v"][0])
+        args = reader.value(node["args"])
         if not issubclass(cls, BaseException) or type(args) is not tuple:
             raise ValueError("an exception whose class is none")
-        # BaseException.__new__ of the nearest built-in base: no code of the class runs.
-        builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
-        error: Any = builtin.__new__(cls, *args)
-        init: Any = vars(builtin).get("__init__")
-        if init is not None:  # such as SyntaxError's, which sets its parts
-            init(error, *args)
+        # Those of the nearest built-in base: no code of the class runs.
+        builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+        given = reader.run(node["given"]) if "given" in node else args
+        error = builtin.__new__(cls, *given)
+        builtin.__init__(error, *given)
         error.args = args
         return error
 
     def fill(self, reader: Decoder, node: Mapping[str, Any], obj: Any) -> None:
-        _, attributes, cause, suppress = reader.run(node["v"])
         obj.__dict__.clear()
-        obj.__dict__.update(attributes)
-        obj.__cause__ = cause
-        obj.__suppress_context__ = bool(suppress)
+        obj.__dict__.update(zip(reader.run(node["k"]), reader.run(node["v"])))
+        obj.__cause__ = reader.value(node["cause"])
+        obj.__suppress_context__ = bool(node["quiet"])
 
     def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
-        return type(old) is reader.value(node["c"]) and old.args == reader.value(node["v"][0])
+        return type(old) is reader.value(node["c"]) and old.args is reader.value(node["args"])
 
 
 class _NamedTuple(Kind):

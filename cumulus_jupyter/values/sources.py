@@ -143,7 +143,7 @@ def names_read(source: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
             module_level = table.get_type() == "module" or (
                 table.get_type() == "class" and not symbol.is_free() and not deferred
             )
-            if symbol.is_referenced() and (symbol.is_global() or module_level):
+            if symbol.is_declared_global() or symbol.is_referenced() and (symbol.is_global() or module_level):
                 (calls if deferred else needs).add(symbol.get_name())
         queue.extend((child, deferred) for child in table.get_children())
     return tuple(sorted(needs)), tuple(sorted(calls))

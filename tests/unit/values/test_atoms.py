@@ -30,7 +30,7 @@ ATOMS = st.one_of(
     st.uuids(),
     st.dates(),
     st.times(),
-    st.datetimes(timezones=st.sampled_from([None, dt.timezone.utc, ZoneInfo("Europe/Berlin")])),
+    st.datetimes(timezones=st.sampled_from([None, dt.UTC, ZoneInfo("Europe/Berlin")])),
     st.timedeltas(),
 )
 
@@ -72,7 +72,7 @@ def test_an_atom_is_the_same_there(value: Any) -> None:
         dt.timezone(dt.timedelta(hours=2), "here"),
         dt.timezone(dt.timedelta(minutes=-5)),
         dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
-        dt.time(1, 2, 3, 4, tzinfo=dt.timezone.utc),
+        dt.time(1, 2, 3, 4, tzinfo=dt.UTC),
     ],
     ids=lambda value: type(value).__name__,
 )
