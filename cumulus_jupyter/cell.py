@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from .client.api import CumulusClient
@@ -11,11 +12,11 @@ from .client.http import segment
 from .client.interrupts import InterruptGate
 from .client.job import Job
 from .client.options import checked, requirements_file
-from .client.outcome import Outcome, exception_from, read_values
+from .client.outcome import Home, Outcome, exception_from, read_values
 from .client.packing import CellRequest, Packed, cell_number, pack_cell
 from .client.stream import EventStream
 from .client.submission import JobOptions, submit
-from .options import Parsed, check_name, help_text
+from .options import Parsed, check_name, help_text, parse
 from .protocol.errors import CumulusError, InvalidArgument
 from .settings import Cumulus
 from .view.cell_view import CellView, make_view
@@ -35,8 +36,10 @@ class Session:
         self.shell = shell
         self.settings = Cumulus(parent=shell)
         self._client: CumulusClient | None = None
-        #: Job id -> cell, of the jobs this shell detached.
-        self.sources: dict[str, str] = {}
+        #: Job id -> where its values live, of the jobs this shell detached.
+        self.homes: dict[str, Home] = {}
+        self._options: dict[str, tuple[Parsed, JobOptions]] = {}
+        self.settings.observe(lambda change: self._options.clear())
 
     @property
     def client(self) -> CumulusClient:
@@ -61,22 +64,37 @@ class Session:
         namespace: dict[str, Any] = self.shell.user_ns
         return namespace
 
+    def home_of(self, job_id: str) -> Home:
+        """Where the values of a job live that was submitted before, here or by another kernel."""
+        return self.homes.get(job_id) or Home(self.namespace)
+
+    def options(self, line: str) -> tuple[Parsed, JobOptions]:
+        """What a line of options asks for, the defaults included. Raises ``InvalidArgument``."""
+        known = self._options.get(line)
+        if known is None:
+            parsed = parse(line)
+            known = parsed, merged_options(self.settings, parsed)
+            if parsed.get("requirements") is None:  # A file may change.
+                self._options[line] = known
+        parsed, options = known
+        return parsed, replace(options, name=options.name or f"In[{cell_number(self.shell)}]")
+
     def view(self, name: str, *, quiet: bool = False, prefix: str = "") -> CellView:
         """The view for the cell that is running."""
         return make_view(self.shell, self.settings.effective_view, name=name, quiet=quiet, prefix=prefix)
 
 
-def run_cell(session: Session, parsed: Parsed, source: str) -> Any:
+def run_cell(session: Session, line: str, source: str) -> Any:
     """Run one cell elsewhere; returns its last expression.
 
     Raises what the cell raised, ``CumulusError`` where it could not be run, ``JobInterrupted`` where it
     was stopped. Called by the cell magic.
     """
+    parsed, options = session.options(line)
     if parsed.get("help"):
         return Text(help_text())
     if not source.strip():
         raise InvalidArgument("The cell is empty", next="Write the code to run below the line of the magic.")
-    options = merged_options(session.settings, parsed, cell_number(session.shell))
     detach = parsed.get("detach")
     if detach is not None:
         check_name(detach, "--detach")
@@ -106,7 +124,7 @@ def run_cell(session: Session, parsed: Parsed, source: str) -> Any:
             _stop(session, stream, view, outcome, options.pickle, packed)
         finally:
             view.end()
-    return conclude(session, job_id, outcome, options.pickle, packed)
+    return conclude(session, job_id, outcome, options.pickle, packed.home)
 
 
 def attach(session: Session, reference: str) -> Any:
@@ -131,7 +149,7 @@ def attach(session: Session, reference: str) -> Any:
             ) from None
         finally:
             view.end()
-    return conclude(session, job.id, outcome, session.settings.pickle)
+    return conclude(session, job.id, outcome, session.settings.pickle, session.home_of(job.id))
 
 
 def follow(stream: EventStream, view: CellView, outcome: Outcome) -> None:
@@ -149,26 +167,12 @@ def follow(stream: EventStream, view: CellView, outcome: Outcome) -> None:
             view.settle()
 
 
-def conclude(
-    session: Session, job_id: str, outcome: Outcome, allow_pickle: bool, packed: Packed | None = None
-) -> Any:
-    """Write an ended job's values into the notebook and return the last expression, or raise its error.
-
-    ``packed`` is what was sent, where this cell sent it.
-    """
-    source = packed.source if packed else session.sources.get(job_id, "")
+def conclude(session: Session, job_id: str, outcome: Outcome, allow_pickle: bool, home: Home) -> Any:
+    """Write an ended job's values into the notebook and return the last expression, or raise its error."""
     try:
-        values = read_values(
-            session.client.http,
-            job_id,
-            outcome.result,
-            allow_pickle=allow_pickle,
-            originals=packed.originals if packed else None,
-            namespace=session.namespace,
-            source=source,
-        )
+        values = read_values(session.client.http, job_id, outcome.result, home, allow_pickle=allow_pickle)
     except CumulusError:
-        failure = exception_from(outcome, job_id, session.namespace, source)
+        failure = exception_from(outcome, job_id, home)
         if failure is not None:
             raise failure from None
         raise
@@ -177,13 +181,13 @@ def conclude(
     if values.names:
         session.shell.push(values.names)
     # Only now: the exception's class may be one that this very cell defined.
-    failure = exception_from(outcome, job_id, session.namespace, source)
+    failure = exception_from(outcome, job_id, home)
     if failure is not None:
         raise failure
     return values.result
 
 
-def merged_options(settings: Cumulus, parsed: Parsed, execution_count: int) -> JobOptions:
+def merged_options(settings: Cumulus, parsed: Parsed) -> JobOptions:
     """The job's options: what the line says, else the notebook's defaults. Raises ``InvalidArgument``."""
     asked = settings.job_defaults()
     for key in ("gpu", "cpu", "memory", "duration", "name", "image", "executor", "retries", "pickle"):
@@ -196,7 +200,6 @@ def merged_options(settings: Cumulus, parsed: Parsed, execution_count: int) -> J
     asked["labels"] = {**asked["labels"], **checked({"labels": parsed.get("label", [])}).labels}
     asked["env"] = {**asked["env"], **checked({"env": parsed.get("env", [])}).env}
     asked["wait"] = not parsed.get("no_wait", False)
-    asked["name"] = asked.get("name") or f"In[{execution_count}]"
     return checked(asked)
 
 
@@ -204,14 +207,14 @@ def _detached(session: Session, packed: Packed, options: JobOptions) -> Job:
     assert packed.submission is not None
     client = session.client
     job_id, _ = submit(client.http, packed.submission, events=False)
-    session.sources[job_id] = packed.source
+    home = replace(packed.home, originals=None)
+    session.homes[job_id] = home
     return Job(
         client.http,
         job_id,
         name=options.name,
         allow_pickle=options.pickle,
-        namespace=session.namespace,
-        source=packed.source,
+        home=home,
     )
 
 
@@ -251,7 +254,7 @@ def _stop(
         raise JobInterrupted(
             "The job is being cancelled; its code has a moment to clean up", hint, job_id
         ) from None
-    failure = exception_from(outcome, job_id, session.namespace)
+    failure = exception_from(outcome, job_id, packed.home)
     if isinstance(failure, JobCancelled):
         _raise_stopped(session, outcome, job_id, allow_pickle, packed)
 
@@ -266,7 +269,7 @@ def _raise_stopped(
 
         stopped.__dict__["_render_traceback_"] = Rendered(list(outcome.error.traceback))
     try:
-        conclude(session, job_id, outcome, allow_pickle, packed)
+        conclude(session, job_id, outcome, allow_pickle, packed.home)
     except CumulusError:
         pass
     raise stopped from None

@@ -122,7 +122,7 @@ def _result(session: Session, words: list[str]) -> Any:
         )
     outcome = Outcome()
     outcome.take(job.events())
-    return conclude(session, view.id, outcome, session.settings.pickle)
+    return conclude(session, view.id, outcome, session.settings.pickle, session.home_of(view.id))
 
 
 def _workers(session: Session, words: list[str]) -> Table:

@@ -49,9 +49,8 @@ class CumulusMagics(magic.Magics):
 
     def _run(self, line: str, cell: str) -> Any:
         from .cell import run_cell
-        from .options import parse
 
-        return run_cell(self.session, parse(line), cell)
+        return run_cell(self.session, line, cell)
 
     def _command(self, line: str) -> Any:
         from .commands import run_command

@@ -15,7 +15,7 @@ from .http import Http, segment
 from .interrupts import InterruptGate
 from .job import Job
 from .options import job_options
-from .outcome import Outcome, exception_from, read_values
+from .outcome import Home, Outcome, exception_from, read_values
 from .packing import package_function
 from .sse import Numbered
 from .stream import EventStream
@@ -98,8 +98,9 @@ class CumulusClient:
                 stream.close()
                 Job(self.http, job_id).cancel()
                 raise
-        values = read_values(self.http, job_id, outcome.result, allow_pickle=options.pickle)
-        failure = exception_from(outcome, job_id, getattr(func, "__globals__", None))
+        home = _home_of(func)
+        values = read_values(self.http, job_id, outcome.result, home, allow_pickle=options.pickle)
+        failure = exception_from(outcome, job_id, home)
         if failure is not None:
             raise failure
         return values.result
@@ -111,7 +112,7 @@ class CumulusClient:
         """
         options, rest = job_options(kwargs)
         submission = package_function(func, args, rest, options, self.found.health, keep=True)
-        job = Job(self.http, name=options.name, allow_pickle=options.pickle)
+        job = Job(self.http, name=options.name, allow_pickle=options.pickle, home=_home_of(func))
         job.start(submission)
         return job
 
@@ -201,6 +202,11 @@ class CumulusClient:
             for job in jobs:
                 if not job.done():
                     job.cancel()
+
+
+def _home_of(func: Callable[..., Any]) -> Home:
+    """What a call returns may be of the classes that its function's module knows."""
+    return Home(getattr(func, "__globals__", None))
 
 
 def _echo(events: list[Numbered]) -> None:

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from ..protocol import PROTOCOL_VERSION
 from ..protocol.errors import CumulusError, FailedPrecondition, NotFound, Unauthenticated, Unavailable
 from ..protocol.jobs import Health
-from .http import Endpoint, Http, wrong_version
+from .answers import wrong_version
+from .http import Endpoint, Http
 from .wire import health_from_wire
 
 GIVEN, ENVIRONMENT, HUB, SERVER, LOCAL = "given", "environment", "hub", "server", "local"

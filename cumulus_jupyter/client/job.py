@@ -13,7 +13,7 @@ from ..protocol.events import Event, Log, State
 from ..protocol.jobs import CANCELLED, END_STATES, QUEUED, RUNNING, JobView
 from .errors import JobCancelled
 from .http import Http, segment
-from .outcome import Outcome, Values, exception_from, read_values
+from .outcome import NOWHERE, Home, Outcome, Values, exception_from, read_values
 from .pool import Pool, shared_pool
 from .stream import EventStream, Opened
 from .submission import Submission, submit
@@ -36,8 +36,7 @@ class Job(Future[Any]):
         name: str = "",
         view: JobView | None = None,
         allow_pickle: bool = False,
-        namespace: dict[str, Any] | None = None,
-        source: str = "",
+        home: Home = NOWHERE,
         pool: Pool | None = None,
     ) -> None:
         super().__init__()
@@ -49,8 +48,7 @@ class Job(Future[Any]):
         self._name = name or (view.name if view else "")
         self._phase = view.state if view else QUEUED
         self._allow_pickle = allow_pickle
-        self._namespace = namespace
-        self._source = source
+        self._home = home
         self._pool = pool
         self._following = False
         self._follow_lock = threading.Lock()
@@ -224,9 +222,8 @@ class Job(Future[Any]):
                 self._http,
                 self.id,
                 outcome.result,
+                self._home,
                 allow_pickle=self._allow_pickle,
-                namespace=self._namespace,
-                source=self._source,
             )
         except BaseException as error:
             self.set_exception(error)
@@ -234,7 +231,7 @@ class Job(Future[Any]):
         self._conclude(outcome)
 
     def _conclude(self, outcome: Outcome) -> None:
-        failure = exception_from(outcome, self.id, self._namespace, self._source)
+        failure = exception_from(outcome, self.id, self._home)
         if isinstance(failure, JobCancelled):
             super().cancel()
             self.set_running_or_notify_cancel()

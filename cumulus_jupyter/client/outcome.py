@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,21 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Home:
+    """Where a job's values and exceptions are to live, and what they may refer to."""
+
+    #: The names of the notebook or script.
+    namespace: dict[str, Any] | None = None
+    #: Gives the submitted cell as plain Python: only definitions that stand in it are run.
+    source: Callable[[], str] = str
+    #: Node number -> live object, changed in place where the job did so; ``None`` where they are gone.
+    originals: Mapping[int, Any] | None = None
+
+
+NOWHERE = Home()
+
+
+@dataclass(frozen=True)
 class Values:
     """The values of a job, decoded."""
 
@@ -54,18 +69,11 @@ def read_values(
     http: Http,
     job_id: str,
     result: Result | None,
+    home: Home = NOWHERE,
     *,
     allow_pickle: bool,
-    originals: Mapping[int, Any] | None = None,
-    namespace: dict[str, Any] | None = None,
-    source: str = "",
 ) -> Values:
-    """Decode a job's result; what has stayed behind becomes ``RemoteValue``.
-
-    Objects in ``originals`` that the job changed in place are changed in place here. ``source`` is the
-    submitted cell as plain Python: only definitions that stand in it are run.
-    Raises ``CumulusError``.
-    """
+    """Decode a job's result; what has stayed behind becomes ``RemoteValue``. Raises ``CumulusError``."""
     if result is None:
         return Values()
     found: dict[str, Any] = {}
@@ -73,17 +81,17 @@ def read_values(
     if result.graph is not None:
         if result.stored_blobs:
             with fetched_container(http, job_id, OUTPUTS) as (_, stored):
-                applied = _apply(result.graph, stored, originals, allow_pickle, namespace, source)
+                applied = _apply(result.graph, stored, home, allow_pickle)
         else:
             blobs = {key: base64.b64decode(text) for key, text in result.inline_blobs.items()}
-            applied = _apply(result.graph, blobs, originals, allow_pickle, namespace, source)
+            applied = _apply(result.graph, blobs, home, allow_pickle)
         left_out = applied.left_out
         found.update(applied)
     for info in result.remote:
         found[info.name] = remote_value(http, job_id, info)
     for name, reason in left_out.items():
         # Without the originals, what did not change cannot be had: its name keeps what it has.
-        if originals is None and name != RESULT:
+        if home.originals is None and name != RESULT:
             continue
         found.setdefault(name, _left_out(http, job_id, name, reason))
     last = found.pop(RESULT, None)
@@ -129,7 +137,7 @@ def fetch_value(http: Http, job_id: str, name: str, *, pickle: bool) -> Any:
     import __main__
 
     with fetched_container(http, job_id, name) as (graph, blobs):
-        found = _apply(graph, blobs, None, pickle, vars(__main__), "")
+        found = _apply(graph, blobs, Home(vars(__main__)), pickle)
     if name not in found:
         raise FailedPrecondition(
             f"{name} cannot be rebuilt here: {found.left_out.get(name, 'it was not kept')}", job_id=job_id
@@ -137,33 +145,23 @@ def fetch_value(http: Http, job_id: str, name: str, *, pickle: bool) -> Any:
     return found[name]
 
 
-def _apply(
-    graph: Mapping[str, Any],
-    blobs: Mapping[str, Any],
-    originals: Mapping[int, Any] | None,
-    allow_pickle: bool,
-    namespace: dict[str, Any] | None,
-    source: str,
-) -> Applied:
+def _apply(graph: Mapping[str, Any], blobs: Mapping[str, Any], home: Home, allow_pickle: bool) -> Applied:
     from ..values import apply_changes
 
+    # Plain numbers and texts refer to nothing here, so what they might refer to need not be worked out.
+    plain = not graph.get("nodes") and not graph.get("changed")
     return apply_changes(
         graph,
         blobs,
-        originals or {},
+        home.originals or {},
         allow_pickle=allow_pickle,
-        namespace={} if namespace is None else namespace,
-        known_source=source,
+        namespace={} if plain or home.namespace is None else home.namespace,
+        known_source="" if plain else home.source(),
     )
 
 
-def exception_from(
-    outcome: Outcome, job_id: str, namespace: Mapping[str, Any] | None = None, source: str = ""
-) -> BaseException | None:
-    """The exception an ended job stands for; ``None`` where it completed.
-
-    ``namespace`` holds the notebook's own exception classes.
-    """
+def exception_from(outcome: Outcome, job_id: str, home: Home = NOWHERE) -> BaseException | None:
+    """The exception an ended job stands for; ``None`` where it completed."""
     end = outcome.end
     if end is None or end.state == COMPLETED:
         return None
@@ -174,5 +172,5 @@ def exception_from(
     # An error without a class of the program's is the runner's own; the end state says it better.
     raised = outcome.error is not None and bool(outcome.error.module or outcome.error.traceback)
     if outcome.error is not None and raised and not limited:
-        return exception_of(outcome.error, job_id, namespace, source)
+        return exception_of(outcome.error, job_id, home.namespace, home.source())
     return failure_of(end, job_id)

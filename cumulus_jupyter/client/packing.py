@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.errors import PayloadTooLarge
 from ..protocol.jobs import Health
 from .connection import Part, size_of
 from .errors import CellSyntaxError
+from .outcome import NOWHERE, Home
 from .submission import PYTHON, JobOptions, Submission, make_submission
 
 if TYPE_CHECKING:
@@ -37,10 +38,8 @@ class Packed:
 
     #: ``None`` after a dry run.
     submission: Submission | None
-    #: Node number -> live object, for what comes back.
-    originals: Mapping[int, object] = field(default_factory=dict)
-    #: The cell as plain Python: definitions that come back must stand in it.
-    source: str = ""
+    #: Where what comes back is to live.
+    home: Home = NOWHERE
     #: What a dry run found; shows itself.
     report: Any = None
 
@@ -55,8 +54,9 @@ def pack_cell(request: CellRequest, options: JobOptions, health: Health, *, dry_
         from ..packaging import dry_run_report
 
         return Packed(None, report=dry_run_report(packaged))
-    source = _plain(packaged.program.source, request.shell)
-    return Packed(_submission(packaged, options, health), packaged.originals, source)
+    shell, source = request.shell, packaged.program.source
+    home = Home(shell.user_ns, lambda: _plain(source, shell), packaged.originals)
+    return Packed(_submission(packaged, options, health), home)
 
 
 def _package_cell(request: CellRequest, options: JobOptions, health: Health, dry_run: bool) -> Packaged:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..protocol.events import Event, event_from_wire
 
+_decode = json.JSONDecoder().decode
 #: An event and its number; ``None`` for a type this version does not know.
 Numbered = tuple[int, "Event | None"]
 
@@ -28,9 +29,9 @@ class SseParser:
         self._rest = blocks.pop()
         found = []
         for block in blocks:
-            lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
+            lines = [line[5:] for line in block.split(b"\n") if line.startswith(b"data:")]
             if lines:
-                body = json.loads(b"\n".join(lines))
+                body = _decode(b"\n".join(lines).decode().strip())
                 if isinstance(body, dict):
                     found.append(body)
         return found

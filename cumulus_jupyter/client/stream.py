@@ -8,9 +8,10 @@ from collections.abc import Callable
 from ..protocol.errors import Unauthenticated, Unavailable
 from ..protocol.events import Event, State
 from ..protocol.jobs import END_STATES
-from .connection import Connection, ConnectionLost, Response, wait_readable
+from .connection import Connection, wait_readable
 from .http import Endpoint, Http, segment
 from .interrupts import InterruptGate
+from .response import ConnectionLost, Response
 from .sse import Numbered, SseParser, numbered
 
 #: The relay sends a heartbeat every 15 s; a stream silent for three of them is dead.

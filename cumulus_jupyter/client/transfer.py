@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from mmap import mmap
 from typing import Any
 
-from .connection import ConnectionLost, Response
-from .http import Http, away, segment
+from .answers import away
+from .http import Http, segment
+from .response import ConnectionLost, Response
 
 _ATTEMPTS = 4
 
