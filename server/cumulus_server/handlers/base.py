@@ -5,6 +5,7 @@ A ``CumulusError`` raised by a method becomes its status and its JSON body here,
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 RESOURCE = "cumulus"
 
 _encode = msgspec.json.Encoder().encode
+#: What claim tokens and session keys look like.
+_TOKEN = re.compile(r"[0-9a-f]{64,256}\Z")
 _VERSION = str(PROTOCOL_VERSION)
 _BY_STATUS: dict[int, type[CumulusError]] = {
     400: InvalidArgument,
@@ -182,6 +185,6 @@ class BearerHandler(ErrorsAsJson):
     def bearer(self) -> str:
         """The token that was sent. Raises ``Unauthenticated``."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        if scheme.lower() != "bearer" or not _TOKEN.match(token):
             raise Unauthenticated(next="This route is for runners only.")
         return token

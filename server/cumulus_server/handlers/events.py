@@ -54,11 +54,10 @@ class JobEventsHandler(FollowingHandler):
     @protected("read")
     async def get(self, job_id: str) -> None:
         """Follow a job from ``after`` (or ``Last-Event-ID``) on; as one JSON page where that is accepted."""
-        after = self._after()
+        after, limit = self._after(), self.query_int("limit", 500, 1, 5000)
         job = await self.relay.submissions.row(self.owner, job_id)
         accept = self.request.headers.get("Accept", "")
         if "application/json" in accept and "text/event-stream" not in accept:
-            limit = self.query_int("limit", 500, 1, 5000)
             page = await self.relay.submissions.events_page(job, after, limit)
             self.reply(b'{"events":[' + b",".join(page) + b"]}")
             return

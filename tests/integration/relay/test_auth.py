@@ -1,0 +1,138 @@
+"""Every route is authenticated and authorized, each with its own token, and jobs have owners."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from jupyter_server.auth.identity import IdentityProvider, User
+from tornado.web import RequestHandler
+
+from cumulus_server.handlers import ROUTES
+
+from .harness import SPEC, TOKEN, Server
+
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
+EVERY = [
+    (method, re.sub(r"\(\?P<\w+>[^)]*\)", "x", pattern))
+    for pattern, handler in ROUTES
+    for method in METHODS
+    if getattr(handler, method.lower()) is not getattr(RequestHandler, method.lower())
+]
+USER = [(method, path) for method, path in EVERY if not path.startswith("/runner/")]
+RUNNER = [(method, path) for method, path in EVERY if path.startswith("/runner/")]
+
+
+def test_every_route_is_walked() -> None:
+    assert len(EVERY) == 19
+    assert ("POST", "/jobs") in USER
+    assert ("PUT", "/runner/values/x") in RUNNER
+
+
+async def test_nobody_gets_in_without_a_token(server: Server) -> None:
+    for method, path in EVERY:
+        for token in (None, "wrong", ""):
+            answer = await server.fetch(method, path, token=token)
+            assert answer.code in (401, 403), (method, path, token, answer.code)
+            assert json.loads(answer.body)["code"] == "UNAUTHENTICATED"
+
+
+async def test_a_denying_authorizer_denies_every_route(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def deny(handler: object, user: User, action: str, resource: str) -> bool:
+        asked.append((action, resource))
+        return False
+
+    monkeypatch.setattr(server.serverapp.authorizer, "is_authorized", deny)
+    for method, path in USER:
+        answer = await server.fetch(method, path, SPEC if (method, path) == ("POST", "/jobs") else None)
+        assert answer.code == 403, (method, path, answer.code)
+        assert json.loads(answer.body)["code"] == "PERMISSION_DENIED"
+    assert len(asked) == len(USER)
+    assert set(asked) == {("read", "cumulus"), ("execute", "cumulus"), ("write", "cumulus")}
+
+
+async def test_the_servers_token_opens_no_runner_route(server: Server) -> None:
+    for method, path in RUNNER:
+        body = (
+            {"job_id": "x", "attempt": 1, "session_key": "k" * 64, "python": "3"} if "claim" in path else None
+        )
+        if path == "/runner/events":
+            body = {"first": 1, "events": []}
+        answer = await server.fetch(method, path, body)
+        assert answer.code == 401, (method, path, answer.code)
+
+
+async def test_a_runners_token_opens_no_user_route(server: Server) -> None:
+    _, key = await server.running()
+    for method, path in USER:
+        assert (await server.fetch(method, path, token=key)).code == 401
+
+
+async def test_a_program_gets_no_cookie(server: Server) -> None:
+    for header in (f"token {TOKEN}", f"Bearer {TOKEN}"):
+        answer = await server.fetch("GET", "/health", token=None, headers={"Authorization": header})
+        assert answer.code == 200
+        assert "Set-Cookie" not in answer.headers
+    assert (await server.fetch("GET", f"/health?token={TOKEN}", token=None)).code == 200
+
+
+async def test_with_a_cookie_a_write_needs_the_xsrf_token(server: Server) -> None:
+    answer = await server.fetch("GET", f"/health?token={TOKEN}", token=None)
+    cookie = answer.headers["Set-Cookie"].split(";")[0]
+    assert (await server.fetch("GET", "/jobs", token=None, headers={"Cookie": cookie})).code in (200, 403)
+    written = await server.fetch("POST", "/jobs", SPEC, token=None, headers={"Cookie": cookie})
+    assert written.code == 403
+    assert json.loads((await server.fetch("GET", "/jobs")).body)["jobs"] == []
+
+
+async def test_people_see_their_own_jobs_only(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ByName(IdentityProvider):
+        """Whoever says a name has it."""
+
+        def get_user(self, handler: RequestHandler) -> User | None:  # type: ignore[override]
+            """The token is the name."""
+            handler._token_authenticated = True  # type: ignore[attr-defined]
+            name = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
+            return User(name) if name else None
+
+    monkeypatch.setitem(server.serverapp.web_app.settings, "identity_provider", ByName())
+    job_id = await server.submit(token="ann")
+    for method, path in (
+        ("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/logs"), ("GET", "/result"),
+        ("GET", "/values/x"),
+    ):  # fmt: skip
+        answer = await server.fetch(method, f"/jobs/{job_id}{path}", token="bob")
+        assert answer.code == 404, (method, path)
+    assert json.loads((await server.fetch("GET", "/jobs", token="bob")).body)["jobs"] == []
+    assert json.loads((await server.fetch("GET", "/stats", token="bob")).body)["active"] == 0
+    mine = json.loads((await server.fetch("GET", f"/jobs/{job_id}", token="ann")).body)
+    assert (mine["owner"], mine["cancel_requested"]) == ("ann", False)
+
+
+async def test_a_runner_reads_values_of_its_owner_only(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cumulus_server.handlers.base.owner_of", lambda provider, user: "ann")
+    job_id, key = await server.running()
+    assert (await server.fetch("PUT", "/runner/values/v", b"secret", token=key)).code == 200
+    monkeypatch.setattr("cumulus_server.handlers.base.owner_of", lambda provider, user: "bob")
+    _, other = await server.running()
+    assert (await server.fetch("GET", f"/runner/values/{job_id}/v", token=other)).code == 404
+
+
+async def test_no_token_is_in_the_database(server: Server) -> None:
+    job_id = await server.submit()
+    token = await server.moving.begin(job_id)
+    key = "5" * 64
+    await server.claim(job_id, token, key)
+    for file in server.relay.config.state_dir.rglob("*"):
+        if file.is_file() and file.name != "relay.json":
+            content = file.read_bytes()
+            assert token.encode() not in content
+            assert key.encode() not in content
+            assert TOKEN.encode() not in content
