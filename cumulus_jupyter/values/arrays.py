@@ -46,7 +46,10 @@ def describe_dtype(dtype: Any) -> Any:
         return {"base": describe_dtype(base), "shape": list(shape)}
     if dtype.fields is None:
         return dtype.str
-    fields = [[name, describe_dtype(dtype.fields[name][0]), dtype.fields[name][1]] for name in dtype.names]
+    fields = []
+    for name in dtype.names:
+        inner, offset, *title = dtype.fields[name]
+        fields.append([name, describe_dtype(inner), offset, *(str(part) for part in title)])
     return {"fields": fields, "size": dtype.itemsize, "align": dtype.isalignedstruct}
 
 
@@ -63,6 +66,7 @@ def read_dtype(description: Any, depth: int = 0) -> Any:
             "names": [field[0] for field in fields],
             "formats": [read_dtype(field[1], depth + 1) for field in fields],
             "offsets": [field[2] for field in fields],
+            "titles": [field[3] if len(field) > 3 else None for field in fields],
             "itemsize": description["size"],
         },
         align=bool(description["align"]),
@@ -76,7 +80,11 @@ def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
     if isinstance(obj, np.void) and not obj.dtype.hasobject:
         return {**_array_node(encoder, np.asarray(obj)), "scalar": True}
     if type(obj) is np.ma.MaskedArray:
-        return {"t": "masked", "v": encoder.run([obj.data, obj.mask, obj.fill_value])}
+        mask = np.ma.getmaskarray(obj)
+        if obj.dtype.hasobject or obj.dtype.fields is not None:
+            return None
+        parts = {"data": _array_node(encoder, obj.data), "mask": _array_node(encoder, mask)}
+        return {"t": "masked", "parts": parts, "fill": encoder.slot(obj.fill_value)}
     if type(obj) not in (np.ndarray, np.memmap):
         return None
     if obj.dtype.hasobject:
@@ -166,14 +174,19 @@ class _Objects(Kind):
 
 
 class _Masked(Kind):
-    def hard(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
-        return [node["v"]]
-
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
-        import numpy as np
+        data, mask = (_ARRAY.make(reader, node["parts"][name]) for name in ("data", "mask"))
+        return np.ma.MaskedArray(data, mask=mask, fill_value=reader.value(node["fill"]))
 
-        data, mask, fill_value = reader.run(node["v"])
-        return np.ma.MaskedArray(data, mask=mask, fill_value=fill_value)
+    def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+        if type(old) is not np.ma.MaskedArray or list(old.shape) != node["parts"]["data"]["shape"]:
+            return False
+        new = self.make(reader, node)
+        if old.dtype != new.dtype:
+            return False
+        old[...] = new
+        old.fill_value = new.fill_value
+        return True
 
 
 class _DType(Kind):
@@ -189,9 +202,11 @@ def _shape(shape: Any) -> Any:
 
 def unchanged(node: Mapping[str, Any], blob: Any, obj: Any) -> bool:
     """Whether an array still holds the bytes it was decoded from."""
+    if node.get("scalar"):
+        obj = np.asarray(obj)
     if type(obj) is not np.ndarray or list(obj.shape) != node["shape"]:
         return False
-    if bool(node.get("ro")) == bool(obj.flags.writeable):
+    if not node.get("scalar") and bool(node.get("ro")) == bool(obj.flags.writeable):
         return False
     if describe_dtype(obj.dtype) != node["d"]:
         return False
@@ -199,4 +214,5 @@ def unchanged(node: Mapping[str, Any], blob: Any, obj: Any) -> bool:
     return fortran == bool(node.get("f")) and buffers_equal(data, blob)
 
 
-KINDS = {"ndarray": _Array(), "ndobject": _Objects(), "masked": _Masked(), "dtype": _DType()}
+_ARRAY = _Array()
+KINDS: Dict[str, Kind] = {"ndarray": _ARRAY, "ndobject": _Objects(), "masked": _Masked(), "dtype": _DType()}

@@ -17,6 +17,7 @@ from .decoder import Decoder
 from .encoder import Encoder
 from .graph import node_blobs
 from .model import Applied, Decoded, Encoded, EncodeOptions
+from .parts import same_nodes
 from .sequences import references
 from .trust import Trust
 
@@ -103,9 +104,7 @@ class Tracker(Encoder):
 
     def _same_node(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         if "parts" in old:
-            from .frames import same
-
-            return same(old, self.before.blobs, new, self.blobs)
+            return same_nodes(old, self.before.blobs, new, self.blobs)
         old_blobs, new_blobs = node_blobs(old), node_blobs(new)
         if len(old_blobs) != len(new_blobs) or _text(old) != _text(new):
             return False

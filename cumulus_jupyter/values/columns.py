@@ -14,8 +14,6 @@ import numpy
 import pandas
 
 from .arrays import array_bytes, describe_dtype, read_dtype
-from .buffers import buffers_equal
-from .sequences import references
 
 if TYPE_CHECKING:
     from .decoder import Decoder
@@ -33,7 +31,8 @@ def write_column(encoder: Encoder, values: Any) -> Part:
     if values.dtype == object:
         return {"obj": encoder.run(list(values))}
     try:
-        return {"arrow": str(values.dtype), "b": encoder.blob(_arrow(values))}
+        part = {"arrow": str(values.dtype), "b": encoder.blob(_arrow(values))}
+        return {**part, "own": True} if isinstance(values.dtype, pd.ArrowDtype) else part
     except ImportError:
         pass
     except Exception as error:
@@ -71,7 +70,9 @@ def read_column(reader: Decoder, part: Part) -> Any:
         with pa.ipc.open_stream(pa.py_buffer(reader.blob(part["b"]))) as stream:
             table = stream.read_all()
         table.validate(full=True)
-        return table.to_pandas()["0"].array
+        # pandas cannot read the names it gives to Arrow's own types.
+        own = {"types_mapper": pd.ArrowDtype, "ignore_metadata": True} if part.get("own") else {}
+        return table.to_pandas(**own)["0"].array
     items = reader.run(part["obj"])
     if "as" in part:
         return pd.array(items, dtype=part["as"])
@@ -118,62 +119,6 @@ def read_index(reader: Decoder, part: Part, depth: int = 0) -> Any:
     if "freq" in part:
         index.freq = part["freq"]
     return index
-
-
-def part_slots(part: Any) -> List[int]:
-    """Numbers of the nodes that a part refers to, at any depth."""
-    found: List[int] = []
-    queue = [part]
-    for item in queue:
-        if type(item) is dict:
-            for key, value in item.items():
-                if key == "obj":
-                    found.extend(references(value))
-                elif key == "name":
-                    found.extend(references([value]))
-                elif key == "names":
-                    found.extend(references(value))
-                elif type(value) in (dict, list) and key not in ("np", "range"):
-                    queue.append(value)
-        elif type(item) is list:
-            queue.extend(item)
-    return found
-
-
-def parts_equal(old: Any, old_blobs: Any, new: Any, new_blobs: Any) -> bool:
-    """Whether two parts say the same: text by text, bytes by bytes, Arrow by its values."""
-    import json
-
-    if type(old) is not type(new):
-        return False
-    if type(old) is list:
-        if len(old) != len(new):
-            return False
-        if not any(type(item) in (list, dict) for item in old):
-            return json.dumps(old) == json.dumps(new)
-        return all(parts_equal(a, old_blobs, b, new_blobs) for a, b in zip(old, new))
-    if type(old) is dict:
-        if old.keys() != new.keys():
-            return False
-        for key in old:
-            if key == "b":
-                left, right = old_blobs[old["b"]], new_blobs[new["b"]]
-                if not buffers_equal(left, right) and not ("arrow" in old and _same_arrow(left, right)):
-                    return False
-            elif not parts_equal(old[key], old_blobs, new[key], new_blobs):
-                return False
-        return True
-    return json.dumps(old) == json.dumps(new)
-
-
-def _same_arrow(left: Any, right: Any) -> bool:
-    import pyarrow as pa
-
-    from .buffers import flat
-
-    tables = [pa.ipc.open_stream(pa.py_buffer(flat(blob))).read_all() for blob in (left, right)]
-    same: bool = tables[0].equals(tables[1])
-    return same
 
 
 def stacked(frame: Any, positions: List[int]) -> Any:

@@ -9,8 +9,9 @@ import pandas
 
 from .arrays import describe_dtype, read_dtype
 from .atoms import AS_NODE, read_atom, tz_parts
-from .columns import part_slots, parts_equal, read_column, read_index, stacked, write_column, write_index
+from .columns import read_column, read_index, stacked, write_column, write_index
 from .containers import Kind
+from .parts import part_slots
 
 if TYPE_CHECKING:
     from .decoder import Decoder
@@ -162,15 +163,6 @@ def _read_frame(reader: Decoder, node: Mapping[str, Any], index: Any) -> Any:
     frame = pd.DataFrame(series, index, copy=False)
     frame.columns = labels
     return frame
-
-
-def same(old: Mapping[str, Any], old_blobs: Any, new: Mapping[str, Any], new_blobs: Any) -> bool:
-    """Whether two nodes of one frame, series or index say the same."""
-    return (
-        old["t"] == new["t"]
-        and old.get("rows") == new.get("rows")
-        and parts_equal(old["parts"], old_blobs, new["parts"], new_blobs)
-    )
 
 
 KINDS: Dict[str, Kind] = dict.fromkeys(("frame", "series", "index", "pdarray"), _Pandas())
