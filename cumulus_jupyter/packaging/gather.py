@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import difflib
 from collections.abc import Iterable, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -196,6 +195,8 @@ def is_shell_name(name: str, namespace: Mapping[str, Any]) -> bool:
 
 def unknown_name(name: str, namespace: Mapping[str, Any], others: Iterable[str]) -> InvalidArgument:
     """The error for a name that is nowhere, with the nearest one that exists."""
+    import difflib
+
     candidates = [each for each in (*namespace, *others, *vars(builtins)) if not each.startswith("_")]
     near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)
     hint = f"Did you mean {near[0]!r}?" if near else "Define it in an earlier cell, or in this one."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import pickletools
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -63,6 +62,8 @@ def _from_imports(cell: str) -> tuple[ImportedName, ...]:
 
 def modules_in_pickles(encoded: Encoded) -> set[str]:
     """Modules that loading the graph's pickles imports: every string in them that names one."""
+    import pickletools
+
     names: set[str] = set()
     for node in encoded.graph["nodes"]:
         if not isinstance(node, dict) or node.get("t") != "pickle" or node.get("b") not in encoded.blobs:

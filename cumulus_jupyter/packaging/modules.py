@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import importlib.util
 import os
-import site
 import sys
-import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,6 +60,8 @@ def _spec(name: str, module: ModuleType | None, folder: Path | None) -> ModuleSp
     spec = getattr(module, "__spec__", None)
     if isinstance(spec, ModuleSpec):
         return spec
+    import importlib.util
+
     try:
         if module is None:
             found = importlib.util.find_spec(name)
@@ -79,6 +78,9 @@ def _spec(name: str, module: ModuleType | None, folder: Path | None) -> ModuleSp
 
 @lru_cache(maxsize=1)
 def _installed_roots() -> tuple[str, ...]:
+    import site
+    import sysconfig
+
     roots = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
     roots.update(site.getsitepackages() if hasattr(site, "getsitepackages") else ())
     roots.add(site.getusersitepackages())

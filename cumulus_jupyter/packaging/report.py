@@ -49,7 +49,7 @@ class ReportedRefusal:
     stops: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DryRun:
     """What a submission would hold; ``str()`` of it is the text to show."""
 
@@ -70,7 +70,7 @@ class DryRun:
         """JSON-able."""
         return asdict(self)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = []
         if self.values:
             lines.append("Sent:")
