@@ -93,7 +93,9 @@ def outcome(source: str, names: dict[str, Any]) -> tuple[str, str]:
     except Exception as problem:
         error = f"{type(problem).__name__}: {problem}"
     kept = {
-        name: namespace.get(name, "<gone>") for name in NAMES if namespace.get(name) is not names.get(name)
+        name: namespace.get(name, "<gone>")
+        for name in NAMES
+        if namespace.get(name, ...) is not names.get(name, ...)
     }
     return error, repr({name: type(value).__name__ for name, value in kept.items()})
 
