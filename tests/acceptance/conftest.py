@@ -8,6 +8,7 @@ import pytest
 
 from tests.homes import Home, fresh_home
 
+from .kernels import Kernel
 from .relays import RelayProcess
 
 
@@ -27,3 +28,14 @@ def relay(home: Home) -> Iterator[RelayProcess]:
     assert process.running, process.log
     yield process
     process.stop()
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    """A kernel with the magic loaded, and a relay of its own, shared by a module's tests."""
+    with fresh_home() as made:
+        started = Kernel(made)
+        shown = started.run("%load_ext cumulus_jupyter\n%cumulus config simulated_gpus=1")
+        assert not shown.error, shown.traceback
+        yield started
+        started.close()
