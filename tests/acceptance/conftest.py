@@ -19,15 +19,16 @@ def home() -> Iterator[Home]:
         yield made
 
 
-@pytest.fixture
-def relay(home: Home) -> Iterator[RelayProcess]:
-    """A relay that is ready."""
-    process = RelayProcess(home)
-    process.start()
-    process.wait_ready()
-    assert process.running, process.log
-    yield process
-    process.stop()
+@pytest.fixture(scope="module")
+def relay() -> Iterator[RelayProcess]:
+    """A relay that is ready, shared by a module's tests."""
+    with fresh_home() as made:
+        process = RelayProcess(made)
+        process.start()
+        process.wait_ready()
+        assert process.running, process.log
+        yield process
+        process.stop()
 
 
 @pytest.fixture(scope="module")

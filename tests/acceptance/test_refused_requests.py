@@ -38,11 +38,11 @@ def link(bundle: zipfile.ZipFile) -> None:
 
 
 def bomb(bundle: zipfile.ZipFile) -> None:
-    """A gigabyte of nothing in a megabyte."""
+    """Much of nothing in little."""
     info = zipfile.ZipInfo("files/zeros")
     info.compress_type = zipfile.ZIP_DEFLATED
     with bundle.open(info, "w", force_zip64=True) as entry:
-        for _ in range(1024):
+        for _ in range(256):
             entry.write(bytes(1 << 20))
 
 
