@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -13,6 +13,7 @@ from .database import StoredEvent, Transaction
 from .queries import sql
 
 _SPAN = 1 << 32
+_PAGE_BYTES = 1 << 20
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,19 +40,28 @@ def encode_state(event: State) -> tuple[str, bytes]:
 
 
 def after(tx: Transaction, number: int, seq: int, limit: int) -> list[StoredEvent]:
-    """At most ``limit`` events of a job with numbers above ``seq``, in order."""
+    """The next events of a job above ``seq``, in order: at most ``limit``, and about a MiB.
+
+    Empty only where there are none.
+    """
     base = number * _SPAN
-    rows: Sequence[tuple[int, str, bytes]] = tx.execute(
-        sql.events_after, (base + seq, base + _SPAN, limit)
-    ).fetchall()
-    return [StoredEvent(row[0] - base, row[1], row[2]) for row in rows]
+    return _page(tx.execute(sql.events_after, (base + seq, base + _SPAN, limit)), base)
+
+
+def _page(rows: Iterable[tuple[int, str, bytes]], base: int) -> list[StoredEvent]:
+    page, left_bytes = [], _PAGE_BYTES
+    for place, kind, body in rows:
+        page.append(StoredEvent(place - base, kind, body))
+        left_bytes -= len(body)
+        if left_bytes <= 0:
+            break
+    return page
 
 
 def of_type_after(tx: Transaction, number: int, seq: int, kind: str, limit: int) -> list[StoredEvent]:
     """Like ``after``, events of one type only."""
     base = number * _SPAN
-    rows = tx.execute(sql.events_of_type_after, (base + seq, base + _SPAN, kind, limit)).fetchall()
-    return [StoredEvent(row[0] - base, row[1], row[2]) for row in rows]
+    return _page(tx.execute(sql.events_of_type_after, (base + seq, base + _SPAN, kind, limit)), base)
 
 
 def newest_of_type(tx: Transaction, number: int, kind: str) -> StoredEvent | None:
