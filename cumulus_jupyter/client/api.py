@@ -50,6 +50,16 @@ class CumulusClient:
         found = self._discovery.found
         return f"<CumulusClient {found.endpoint.url if found else '(not connected yet)'}>"
 
+    def close(self) -> None:
+        """Close the connections that are idle; the next request opens new ones."""
+        self.http.close()
+
+    def __enter__(self) -> CumulusClient:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
     @property
     def found(self) -> Found:
         """The relay in use, and how it was found."""

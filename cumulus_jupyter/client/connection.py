@@ -75,6 +75,11 @@ class Connection:
         self._open_response = None
         self._socket.close()
 
+    def __del__(self) -> None:
+        opened = getattr(self, "_socket", None)
+        if opened is not None:
+            opened.close()
+
     def is_reusable(self) -> bool:
         """True: the last answer has been read to its end and the relay has not hung up."""
         response = self._open_response

@@ -131,6 +131,11 @@ class Http:
                     self._endpoint = self._locate(None)
         return self._endpoint
 
+    def close(self) -> None:
+        """Close what is idle."""
+        if self._endpoint is not None:
+            self._endpoint.close()
+
     def relocate(self, lost: Endpoint) -> Endpoint:
         """The endpoint to use after ``lost`` went away; the same one where nothing else is known."""
         with self._lock:

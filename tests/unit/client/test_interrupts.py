@@ -1,0 +1,62 @@
+"""Ctrl-C comes through where nothing is half done, and nowhere else."""
+
+from __future__ import annotations
+
+import select
+import signal
+
+import pytest
+
+from cumulus_jupyter.client.interrupts import InterruptGate
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_is_kept_for_the_next_wait() -> None:
+    with InterruptGate() as gate:
+        interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            gate.wait(select.poll(), 0)
+        assert gate.wait(select.poll(), 0) is False
+
+
+def test_a_wait_is_interrupted() -> None:
+    with InterruptGate() as gate:
+        signal.signal(signal.SIGALRM, lambda *_: interrupt())
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(KeyboardInterrupt):
+            gate.wait(select.poll(), 30)
+
+
+def test_a_second_interrupt_does_not_wait() -> None:
+    with InterruptGate():
+        interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+
+
+def test_an_answer_on_its_way_is_waited_for_a_moment() -> None:
+    with InterruptGate() as gate:
+        interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            gate.wait_for_answer(select.poll(), 30)
+
+
+def test_the_handler_of_before_is_back_afterwards() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with InterruptGate():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_handler_that_is_not_pythons_own_is_left_alone() -> None:
+    def own(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        with InterruptGate():
+            assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
