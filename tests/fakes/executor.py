@@ -189,7 +189,8 @@ class FakeExecutor:
             return
         if ended and instance.status.alive:
             try:
-                await asyncio.wait_for(instance.over.wait(), 10)
+                async with asyncio.timeout(10):
+                    await instance.over.wait()
             except TimeoutError:
                 pass
         if instance.task is not None and not instance.task.done():

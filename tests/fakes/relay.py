@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from cumulus_jupyter.protocol.channel import Claim, Outcome
@@ -59,6 +60,8 @@ class FakeRelay:
         )
         self.runs = Runs(store, self.hub, Files(files), self.reconciler, 1 << 30)  # type: ignore[arg-type]
         self.alive = True
+        #: Makes the ids of submitted jobs.
+        self.new_id: Callable[[], str] = new_job_id
 
     async def start(self) -> None:
         """Take up what is in the store."""
@@ -76,7 +79,7 @@ class FakeRelay:
         resources = Resources(gpu=gpu, duration_s=duration_s, memory_mib=spec.pop("memory_mib", None))  # type: ignore[arg-type]
         full = JobSpec(program={}, resources=resources, **spec)  # type: ignore[arg-type]
         self.inventory.check(full)
-        job_id = new_job_id()
+        job_id = self.new_id()
         new = jobs.NewJob(job_id, "me", encode_spec(full), b"{}")
         await self.store.run(lambda tx: jobs.insert(tx, new))
         self.reconciler.wake(job_id)
@@ -179,15 +182,13 @@ class SimulatedRunner:
             if relay is not None and relay.alive:
                 asking = asyncio.ensure_future(ask(relay))  # type: ignore[operator]
                 try:
-                    while not asking.done():
-                        await asyncio.wait([asking], timeout=0.05)
-                        if not relay.alive:
-                            break
-                    else:
+                    while not asking.done() and relay.alive:
+                        await asyncio.wait([asking], timeout=0.2)
+                    if asking.done() and relay.alive:
                         return asking.result()
                 finally:
                     asking.cancel()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
 
 
 __all__ = ["FailedPrecondition", "FakeExecutor", "FakeRelay", "FakeWorld", "SimulatedRunner"]

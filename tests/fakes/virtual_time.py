@@ -6,6 +6,9 @@ import asyncio
 import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+from unittest import mock
+
+from cumulus_server.store import attempts, events, jobs
 
 T = TypeVar("T")
 
@@ -40,10 +43,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtual(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` on a loop of its own; nothing it has started is left."""
+    """Run ``work`` on a loop of its own, whose time is the store's too; nothing it has started is left."""
     loop = VirtualLoop()
     try:
-        return loop.run_until_complete(work)
+        with (
+            mock.patch.object(jobs, "now_ms", loop.now_ms),
+            mock.patch.object(attempts, "now_ms", loop.now_ms),
+            mock.patch.object(events, "now_ms", loop.now_ms),
+        ):
+            return loop.run_until_complete(work)
     finally:
         while rest := asyncio.all_tasks(loop):
             for task in rest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,10 @@ from ..relay.tokens import new_token, token_hash
 from ..scheduling.model import Placement
 from ..store import JobRow, Store, Transaction, attempts, jobs
 from ..workers.inventory import Inventory
+from .tasks import within
+
+#: The longest that an image and the like may take to arrive, in seconds; a cancel ends it sooner.
+_PREPARE_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,14 @@ class Launcher:
         partition = launch.partition
         if partition is not None:
             if booking is None:
-                booking = await asyncio.wait_for(partition.create(launch.booking_request), self._call_s)
+                booking = await within(self._call_s, partition.create(launch.booking_request))
                 kept, by = booking, partition.enforced_by(booking)
                 await self._store.run(
                     lambda tx: attempts.save_partition(tx, job.id, request.attempt, kept, by)
                 )
             request = replace(request, env={**request.env, **partition.environment(booking)})
-        await launch.executor.prepare(request)
-        handle = await asyncio.wait_for(launch.executor.start(request), self._call_s)
+        await within(_PREPARE_S, launch.executor.prepare(request))
+        handle = await within(self._call_s, launch.executor.start(request))
         if handle != launch.handle:
             await self._store.run(lambda tx: attempts.save_handle(tx, job.id, request.attempt, handle))
 

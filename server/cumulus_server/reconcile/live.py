@@ -17,7 +17,7 @@ from . import deadlines, endings
 from .deadlines import Patience, Watch
 from .launch import Launch, Launcher
 from .queue import KeyedQueue
-from .tasks import TaskPool
+from .tasks import TaskPool, within
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +58,13 @@ class LiveAttempts:
         """Whether something is being started."""
         return bool(self._launching)
 
-    def watch(self, job: JobRow, running_s: float | None) -> None:
-        """Remember a live attempt; ``running_s`` is how long its code has run."""
-        now = _now()
-        self._watches[job.id] = Watch(job.attempt, now, None if running_s is None else now - running_s)
+    def watch(self, job: JobRow) -> None:
+        """Remember a live attempt.
+
+        One that an earlier relay has begun gets its whole time again: its runner keeps the time, and
+        only that runner knows when its code began. This loop's own deadline is for runners that don't.
+        """
+        self._watches[job.id] = Watch(job.attempt, _now())
 
     def gone(self, job_id: str, attempt: int, status: InstanceStatus) -> None:
         """The instance of this attempt has ended, or never began. Others are not looked at."""
@@ -80,7 +83,7 @@ class LiveAttempts:
         """Start the instance of an attempt that has been written down."""
         job = launch.job
         self._ends.pop(job.id, None)
-        self.watch(job, None)
+        self.watch(job)
         self._launching[job.id] = self._tasks.spawn(f"launch {job.id}", self._launch(launch))
 
     async def _launch(self, launch: Launch) -> None:
@@ -153,7 +156,7 @@ class LiveAttempts:
             watch.stopped = True
             if job.handle is not None:
                 stop = self._executors[job.executor].stop(job.handle, self._patience.grace_s)
-                await asyncio.wait_for(stop, self._patience.call_s)
+                await within(self._patience.call_s, stop)
         left_s = deadlines.until_destroyed(watch, self._patience, _now())
         return left_s if left_s > 0 else await self._kill(job)
 
@@ -175,11 +178,11 @@ class LiveAttempts:
         executor = self._executors.get(job.executor)
         if executor is not None and job.handle is not None:
             reported = job.ended and (job.id, job.attempt) not in self._forced
-            await asyncio.wait_for(executor.destroy(job.handle, ended=reported), self._patience.call_s)
+            await within(self._patience.call_s, executor.destroy(job.handle, ended=reported))
         if job.devices:
             partition = self._partition_of(job.worker)
             release = partition.release(job.worker, job.id, job.attempt, job.partition)
-            await asyncio.wait_for(release, self._patience.call_s)
+            await within(self._patience.call_s, release)
 
         def mark(tx: Transaction) -> JobRow:
             attempts.mark_released(tx, job.id, job.attempt)

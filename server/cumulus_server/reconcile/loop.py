@@ -7,7 +7,6 @@ built anew goes on from there.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from cumulus_jupyter.protocol.errors import Unavailable
@@ -31,7 +30,7 @@ from .live import LiveAttempts
 from .positions import Announcer
 from .queue import KeyedQueue
 from .recovery import recover, remove_strays
-from .tasks import TaskPool
+from .tasks import TaskPool, within
 
 
 class Reconciler:
@@ -76,7 +75,7 @@ class Reconciler:
         """Open the executors, take over what an earlier relay has left, and begin."""
         for executor in self.executors.values():
             opening = executor.open(self._instance_ended, self._workers_changed)
-            await asyncio.wait_for(opening, self.patience.call_s)
+            await within(self.patience.call_s, opening)
         await self.inventory.refresh()
         await recover(self)
         self._queue.open()
@@ -88,7 +87,7 @@ class Reconciler:
         await self._queue.close()
         await self._tasks.close()
         for executor in self.executors.values():
-            await asyncio.wait_for(executor.close(), self.patience.call_s)
+            await within(self.patience.call_s, executor.close())
 
     def wake(self, job_id: str) -> None:
         """Look at this job now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from ..executors.base import Executor, InstanceStatus, Owned
 from ..scheduling.model import Placement, Share
 from ..store import JobRow, attempts
 from .endings import LIVE
+from .tasks import within
 
 if TYPE_CHECKING:
     from .loop import Reconciler
@@ -45,7 +45,7 @@ async def remove_strays(loop: Reconciler) -> None:
         known = owned.get((job.id, job.attempt))
         executor = loop.executors.get(job.executor)
         if job.status == RUNNING and job.handle and executor and (known is None or not known[1].alive):
-            status = await asyncio.wait_for(executor.inspect(job.handle), loop.patience.call_s)
+            status = await within(loop.patience.call_s, executor.inspect(job.handle))
             if not status.alive:
                 loop.live.gone(job.id, job.attempt, status)
 
@@ -60,12 +60,7 @@ def _book(loop: Reconciler, job: JobRow, shares: tuple[Share, ...]) -> None:
 
 
 async def _adopt(loop: Reconciler, job: JobRow, owned: dict[tuple[str, int], tuple[Executor, Owned]]) -> None:
-    duration_s = job.spec.resources.duration_s
-    ran_s = None
-    if job.started_ms is not None:
-        # The wall clock may have jumped meanwhile: never more than the job's own time is taken off.
-        ran_s = min(max(0.0, (loop.clock_ms() - job.started_ms) / 1000), duration_s)
-    loop.live.watch(job, ran_s)
+    loop.live.watch(job)
     executor = loop.executors.get(job.executor)
     found = owned.get((job.id, job.attempt))
     if executor is None:
@@ -75,7 +70,7 @@ async def _adopt(loop: Reconciler, job: JobRow, owned: dict[tuple[str, int], tup
     else:
         handle = found[1].handle if found is not None else job.handle
         assert handle is not None
-        status = await asyncio.wait_for(executor.recover(handle), loop.patience.call_s)
+        status = await within(loop.patience.call_s, executor.recover(handle))
     if not status.alive:
         loop.live.gone(job.id, job.attempt, status)
 
@@ -83,7 +78,7 @@ async def _adopt(loop: Reconciler, job: JobRow, owned: dict[tuple[str, int], tup
 async def _owned(loop: Reconciler) -> dict[tuple[str, int], tuple[Executor, Owned]]:
     found: dict[tuple[str, int], tuple[Executor, Owned]] = {}
     for executor in loop.executors.values():
-        instances = await asyncio.wait_for(executor.list_owned(), loop.patience.call_s)
+        instances = await within(loop.patience.call_s, executor.list_owned())
         found.update(((owned.job_id, owned.attempt), (executor, owned)) for owned in instances)
     return found
 
@@ -97,6 +92,6 @@ async def _destroy_unwanted(
         if key not in wanted:
             log.warning("removing what attempt %d of job %s has left", key[1], key[0])
             try:
-                await asyncio.wait_for(executor.destroy(instance.handle), loop.patience.call_s)
+                await within(loop.patience.call_s, executor.destroy(instance.handle))
             except Exception:
                 log.exception("it could not be removed; it is tried again")

@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+async def within(seconds: float, work: Awaitable[T]) -> T:
+    """Await ``work``, which asks somebody outside. Raises ``TimeoutError``; a cancellation is never lost."""
+    async with asyncio.timeout(seconds):
+        return await work
 
 
 class TaskPool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -18,6 +19,9 @@ from ..scheduling.scheduler import Scheduler
 from ..store.clock import now_ms
 
 log = logging.getLogger(__name__)
+
+#: Seconds an executor has to tell its workers.
+_FINGERPRINT_S = 30.0
 
 
 class Inventory:
@@ -37,7 +41,8 @@ class Inventory:
         """Ask every executor for its workers. One that does not answer keeps those it had."""
         for executor in self._executors.values():
             try:
-                workers = await executor.fingerprint()
+                async with asyncio.timeout(_FINGERPRINT_S):
+                    workers = await executor.fingerprint()
             except Exception:
                 log.exception("the executor %s cannot tell its workers", executor.name)
                 continue

@@ -98,7 +98,8 @@ class AdoptedRunner:
     async def wait(self, timeout_s: float) -> None:
         """Wait for its end."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._ended.wait()
 
     def _exited(self) -> None:
         self.close()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +13,9 @@ from cumulus_jupyter.protocol.channel import Assignment
 
 from ..base import Device, Ended, Handle, InstanceStatus, Owned, StartFailed, StartRequest, Worker
 from . import devices, procfs
-from .adopted import AdoptedRunner, live_notes
+from .adopted import AdoptedRunner
 from .environment import runner_environment
+from .folders import JobFolders
 from .interpreters import Interpreter, other_interpreters, own_interpreter
 from .pool import RunnerPool
 from .runner_process import Key, RunnerProcess
@@ -63,7 +62,7 @@ class ProcessExecutor:
     def __init__(self, config: ProcessConfig) -> None:
         self.config = config
         self.slots = config.slots or max(4, 4 * (os.cpu_count() or 1))
-        self._jobs = config.root / "jobs"
+        self._folders = JobFolders(config.root / "jobs")
         self._interpreters: list[Interpreter] = []
         self._devices: list[Device] = []
         self._simulated = config.simulated_gpus
@@ -78,10 +77,11 @@ class ProcessExecutor:
     async def open(self, on_end: Callable[[Ended], None], on_change: Callable[[], None]) -> None:
         """Find the interpreters and devices, and start the first runners."""
         self._on_end, self._on_change = on_end, on_change
-        for folder in (self.config.root, self._jobs, self.config.environments, self.config.root / "logs"):
+        logs = self.config.root / "logs"
+        for folder in (self.config.root, self._folders.root, self.config.environments, logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._pool = RunnerPool(
-            self.config.root / "logs", self.config.env, warm=self.config.warm,
+            logs, self.config.env, warm=self.config.warm,
             on_done=self._finish, on_exit=self._finish,
         )  # fmt: skip
         own = own_interpreter()
@@ -137,16 +137,12 @@ class ProcessExecutor:
             return handle
         assert self._pool is not None, "open() comes first"
         interpreter = self._interpreter(request.python)
-        folder = self._folder(key)
-        try:
-            (folder / "work").mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StartFailed(f"The job's folder cannot be made: {error}") from error
+        work = self._folders.make(key)
         runner = await self._pool.take(interpreter)
         self._busy[key] = runner
         self._done[key] = asyncio.Event()
         try:
-            runner.assign(self._assignment(request, folder / "work"))
+            runner.assign(self._assignment(request, work))
         except StartFailed:
             self._forget(key)
             raise
@@ -186,7 +182,7 @@ class ProcessExecutor:
         key = _key(handle)
         if key in self._busy or key in self._adopted:
             return InstanceStatus(True)
-        note = (await asyncio.to_thread(live_notes, self._jobs)).get(key)
+        note = (await asyncio.to_thread(self._folders.notes)).get(key)
         if note is None:
             return _GONE
         try:
@@ -202,7 +198,7 @@ class ProcessExecutor:
             return InstanceStatus(True)
         if key in self._ended:
             return self._ended[key]
-        notes = await asyncio.to_thread(live_notes, self._jobs)
+        notes = await asyncio.to_thread(self._folders.notes)
         return InstanceStatus(True) if key in notes else _GONE
 
     async def stop(self, handle: Handle, grace_s: float) -> None:
@@ -234,13 +230,14 @@ class ProcessExecutor:
             await asyncio.to_thread(procfs.end_family, -1, None, _marks(key))
         self._forget(key)
         self._ended.pop(key, None)
-        await asyncio.to_thread(self._remove, key)
+        await asyncio.to_thread(self._folders.remove, key)
 
     async def _tidied(self, handle: Handle, key: Key) -> None:
         """Wait until the runner has put itself away, within reason."""
         if key in self._done:
             try:
-                await asyncio.wait_for(self._done[key].wait(), _TIDY_S)
+                async with asyncio.timeout(_TIDY_S):
+                    await self._done[key].wait()
             except TimeoutError:
                 log.warning("the runner of job %s did not put itself away", key[0])
         elif key not in self._ended:
@@ -250,7 +247,7 @@ class ProcessExecutor:
 
     async def list_owned(self) -> list[Owned]:
         """One for each attempt's folder, and for each job handed out."""
-        notes, folders = await asyncio.to_thread(self._look)
+        notes, folders = await asyncio.to_thread(self._folders.look)
         keys = dict.fromkeys([*folders, *self._busy, *self._adopted])
         return [
             Owned(
@@ -261,14 +258,6 @@ class ProcessExecutor:
             )
             for key in keys
         ]
-
-    def _look(self) -> tuple[set[Key], list[Key]]:
-        folders = [
-            (folder.parent.name, int(folder.name))
-            for folder in self._jobs.glob("*/*")
-            if folder.name.isdigit()
-        ]
-        return set(live_notes(self._jobs)), folders
 
     def _finish(self, key: Key, status: InstanceStatus = _FINISHED) -> None:
         self._ended[key] = status
@@ -282,15 +271,6 @@ class ProcessExecutor:
         self._busy.pop(key, None)
         self._adopted.pop(key, None)
         self._done.pop(key, None)
-
-    def _folder(self, key: Key) -> Path:
-        return self._jobs / key[0] / str(key[1])
-
-    def _remove(self, key: Key) -> None:
-        folder = self._folder(key)
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # gone already, or another attempt's folder is in it
-            folder.parent.rmdir()
 
 
 def _key(handle: Handle) -> Key:

@@ -69,7 +69,8 @@ class RunnerPool:
         self._waiting.setdefault(path, []).append(future)
         self.fill(interpreter, 1)
         try:
-            return await asyncio.wait_for(future, READY_TIMEOUT_S)
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                return await future
         except TimeoutError:
             raise StartFailed(f"No runner got ready within {READY_TIMEOUT_S:g} s.") from None
         finally:

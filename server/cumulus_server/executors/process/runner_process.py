@@ -125,7 +125,8 @@ class RunnerProcess:
     async def wait(self, timeout_s: float) -> bool:
         """Whether it has ended, waiting for that."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._ended.wait()
         return self.exited is not None
 
     def last_words(self) -> str:
