@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ..values.model import Definition
 
 _MAIN = "__main__"
+#: Where ``@remote`` lives.
+_REMOTE = "cumulus_jupyter.remote"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,9 @@ class NotebookDefinitions:
         try:
             if isinstance(obj, type):
                 return self._find_class(obj)
+            if type(obj).__module__ == _REMOTE:
+                # There the call runs where it is.
+                obj = getattr(obj, "local", obj)
             if isinstance(obj, FunctionType) and obj.__module__ == _MAIN:
                 return self._find_function(obj)
             return self._find_wrapped(obj)

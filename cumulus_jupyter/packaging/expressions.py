@@ -14,6 +14,8 @@ from .scopes import COMPREHENSION, Comprehension, Scope, target_names
 
 #: Calls that can make or look at any name.
 _ANYTHING = frozenset({"exec", "globals", "locals", "vars", "setattr"})
+#: The shell's record of results.
+_RESULTS = frozenset({"Out", "_oh"})
 _EVALUATES = frozenset({"eval", "exec"})
 
 
@@ -153,8 +155,12 @@ class ExpressionReader(NameAccount):
         self.visit_children(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        """``globals()["x"]`` is ``x``."""
+        """``globals()["x"]`` is ``x``; ``Out[3]`` is one result."""
         call, key = node.value, node.slice
+        if isinstance(call, ast.Name) and call.id in _RESULTS and isinstance(key, ast.Constant):
+            if type(key.value) is int and self._is_global(call.id) and call.id not in self.done:
+                self.findings.results.setdefault(call.id, set()).add(key.value)
+                return
         if (
             isinstance(call, ast.Call)
             and isinstance(call.func, ast.Name)

@@ -28,6 +28,8 @@ class Findings:
     imports: dict[str, None] = field(default_factory=dict)
     #: Name -> dotted attribute paths read from it: ``xml.dom.Node`` is {"xml": {"dom.Node"}}.
     attributes: dict[str, set[str]] = field(default_factory=dict)
+    #: "Out" or "_oh" -> the numbers read from it, where only numbered results are read.
+    results: dict[str, set[int]] = field(default_factory=dict)
     #: Files that magics read, as written.
     files: dict[str, None] = field(default_factory=dict)
     #: Certainly assigned when the code has run to its end.
@@ -54,6 +56,8 @@ class Findings:
         """Add imports and attribute paths of ``other``."""
         self.imports.update(other.imports)
         self.files.update(other.files)
+        for name, keys in other.results.items():
+            self.results.setdefault(name, set()).update(keys)
         for name, paths in other.attributes.items():
             self.attributes.setdefault(name, set()).update(paths)
         self.opaque = self.opaque or other.opaque

@@ -17,10 +17,12 @@ _NOTHING: frozenset[str] = frozenset()
 _PLAIN = frozenset({int, float, str, bool, bytes, complex, type(None), list, dict, tuple, set, frozenset})
 #: The shell's own names: the job has its own.
 SHELL_NAMES = frozenset(
-    {"In", "_ih", "_dh", "_i", "_ii", "_iii", "_sh", "get_ipython", "exit", "quit", "display",
+    {"In", "_ih", "_dh", "_i", "_ii", "_iii", "_sh",
      "__name__", "__doc__", "__builtin__", "__builtins__", "__loader__", "__package__", "__spec__",
      "__file__", "__annotations__", "__session__", "__vsc_ipynb_file__"}
 )  # fmt: skip
+#: Names that are the shell's unless the user gave them another meaning.
+_SHELL_FUNCTIONS = frozenset({"get_ipython", "exit", "quit", "display", "open"})
 
 
 class Gatherer:
@@ -61,9 +63,12 @@ class Gatherer:
 
     def read(self, findings: Findings) -> None:
         """Follow every name that a cell reads, and every one the user asked for."""
-        self.modules.update(findings.imports)
         self._note_attributes(findings)
         self._pending.extend((name, READ, _NOTHING, "") for name in self.inputs or ())
+        self.modules.update(findings.imports)
+        for name, keys in findings.results.items():
+            if name not in findings.reads:
+                self._take_results(name, keys)
         for name, grade in reversed(findings.reads.items()):
             self._pending.append((name, grade, findings.assigned_before[name], ""))
         self._drain()
@@ -115,7 +120,7 @@ class Gatherer:
                 if via and known is None:
                     self.via[name] = via
                 self._take(name, grade, before, via)
-            elif grade == CERTAIN and not hasattr(builtins, name) and name not in self.unknown:
+            elif grade == CERTAIN and not _is_built_in(name) and name not in self.unknown:
                 self.unknown.append(name)
 
     def _take(self, name: str, grade: int, before: frozenset[str], via: str) -> None:
@@ -150,6 +155,12 @@ class Gatherer:
         for findings in found.at_call:
             self.assigned.update(findings.globals)
             self.deleted.update(findings.deletes)
+
+    def _take_results(self, name: str, keys: Iterable[int]) -> None:
+        """Of ``Out``, the numbers that are read."""
+        record = self.namespace.get(name)
+        if isinstance(record, dict) and (self.inputs is None or name in self.inputs):
+            self.roots[name] = {key: record[key] for key in keys if key in record}
 
     def _note_attributes(self, findings: Findings) -> None:
         for name, paths in findings.attributes.items():
@@ -188,9 +199,15 @@ def is_shell_name(name: str, namespace: Mapping[str, Any]) -> bool:
     """True for what the shell itself keeps in the namespace."""
     if name in SHELL_NAMES:
         return True
-    if name == "open" and name in namespace:
-        return getattr(namespace[name], "__module__", "").partition(".")[0] in ("IPython", "_io", "io")
+    if name in _SHELL_FUNCTIONS and name in namespace:
+        value = namespace[name]
+        makers = (getattr(value, "__module__", None), type(value).__module__)
+        return any(str(maker).partition(".")[0] in ("IPython", "ipykernel", "io", "_io") for maker in makers)
     return False
+
+
+def _is_built_in(name: str) -> bool:
+    return hasattr(builtins, name) or name in _SHELL_FUNCTIONS
 
 
 def unknown_name(name: str, namespace: Mapping[str, Any], others: Iterable[str]) -> InvalidArgument:

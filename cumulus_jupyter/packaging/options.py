@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.program import Program
@@ -65,6 +66,8 @@ class Notebook:
     title: Callable[[str], str] = str
     #: Where local modules are looked for beside ``sys.path``: the notebook's folder.
     folder: Path | None = None
+    #: One program at a time: what has been found belongs to it.
+    lock: Any = field(default_factory=RLock, repr=False)
     _definitions: NotebookDefinitions | None = field(default=None, repr=False)
 
     @property

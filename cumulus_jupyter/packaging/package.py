@@ -120,12 +120,32 @@ def _package(
     options: PackageOptions,
 ) -> Packaged:
     found = names.findings
-    if not (roots or found.reads or found.imports or found.needed or found.files or options.inputs):
+    if not (
+        roots
+        or found.reads
+        or found.imports
+        or found.needed
+        or found.files
+        or found.results
+        or options.inputs
+    ):
         return Packaged(program, names=names)
+    with notebook.lock:
+        return _fill(roots, namespace, names, program, notebook, options)
 
+
+def _fill(
+    roots: dict[str, Any],
+    namespace: Mapping[str, Any],
+    names: CellNames,
+    program: Program,
+    notebook: Notebook,
+    options: PackageOptions,
+) -> Packaged:
     from .gather import Gatherer, unknown_name
     from .shipping import ship
 
+    found = names.findings
     definitions = notebook.definitions
     definitions.begin(namespace)
     gatherer = Gatherer(namespace, definitions, options.inputs)

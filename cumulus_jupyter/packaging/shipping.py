@@ -96,7 +96,7 @@ def ship(gatherer: Gatherer, notebook: Notebook, options: PackageOptions, findin
     if refused and not options.report_only:
         raise _refusal(refused, gatherer)
     gatherer.follow_found()
-    modules = _collect(gatherer, encoded, notebook, findings)
+    modules = _collect(gatherer, encoded, notebook, findings, options.report_only)
     inline: dict[str, str] = {}
     blobs: dict[str, Any] = dict(encoded.blobs)
     if encoded.size_bytes <= options.inline_limit_bytes:
@@ -170,17 +170,21 @@ def _import_instead(gatherer: Gatherer, notebook: Notebook, refused: Mapping[str
     return rescued
 
 
-def _collect(gatherer: Gatherer, encoded: Encoded, notebook: Notebook, findings: Findings) -> ModuleFiles:
+def _collect(
+    gatherer: Gatherer, encoded: Encoded, notebook: Notebook, findings: Findings, report_only: bool
+) -> ModuleFiles:
     """Files of the user's own modules, of what pickles name, and of scripts that magics run."""
     names = {*gatherer.modules, *encoded.modules}
     if encoded.pickled:
         names |= modules_in_pickles(encoded)
     modules = collect(sorted(names), notebook.folder)
     for module in modules.in_memory:
-        raise InvalidArgument(
-            f"the module {module!r} exists only in this notebook's memory",
-            next="Write it to a file next to the notebook and import it, or define what you need in a cell.",
-        )
+        message = f"the module {module!r} exists only in this notebook's memory"
+        if not report_only:
+            raise InvalidArgument(
+                message, next="Write it to a file next to the notebook and import it, or define it in a cell."
+            )
+        modules.notes.append(f"REFUSED: {message}")
     for name in findings.files:
         path = (notebook.folder or Path()) / name
         if not Path(name).is_absolute() and ".." not in Path(name).parts and path.is_file():

@@ -173,3 +173,28 @@ def test_a_value_that_is_no_data_comes_from_its_import(page: NotebookPage) -> No
     page.run("import sys\nfrom sys import stdout as out")
     packaged = page.package("y = out.fileno")
     assert packaged.program.imports == ["from sys import stdout as out"]
+
+
+def test_numbered_results_travel_alone(page: NotebookPage) -> None:
+    page.names["Out"].update({3: [1], 4: (i for i in [1])})
+    packaged = page.package("y = Out[3] + [2]")
+    assert elsewhere(packaged)["y"] == [1, 2]
+    with pytest.raises(InvalidArgument, match="Out is a dict"):
+        page.package("len(Out)")
+
+
+def test_a_users_own_meaning_of_a_shells_name_travels(page: NotebookPage) -> None:
+    page.run("k = 1\ndef display(x): return x + k")
+    assert shipped(page.package("display(1)")) == {"display", "k"}
+
+
+def test_a_remote_function_is_its_own_function_there(page: NotebookPage) -> None:
+    page.run("from cumulus_jupyter.remote import remote\n@remote\ndef half(n): return n and half(n // 2) + 1")
+    packaged = page.package("y = half(8)")
+    assert not packaged.pickled
+    assert elsewhere(packaged)["y"] == 4
+    assert elsewhere(page.call(page.names["half"].local, 4))["@result"] == 3
+
+
+def test_the_shells_functions_are_known_outside_a_shell() -> None:
+    assert shipped(package_cell("display(get_ipython())", {})) == set()
