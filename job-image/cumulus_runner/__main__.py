@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from cumulus_runner import fork_hooks
+
+fork_hooks.postpone()  # Before the imports below, which register such hooks.
+
+# ruff: noqa: E402
 import argparse
 import os
 import sys

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cumulus_jupyter.progress import set_hook
 
-from . import native, program_run, rehearsal
+from . import fork_hooks, program_run, rehearsal
 from .plain_shell import PlainShell
 from .streams import Console
 
@@ -32,6 +32,14 @@ class Interpreter:
         import asyncio  # noqa: F401  (for cells that await; the import would cost each job)
 
         rehearsal.rehearse(self.shell)
+        self._take_streams()
+
+    def _take_streams(self) -> None:
+        """Let ``sys`` have the streams of a job, which work once there is one."""
+        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+        sys.stdout = sys.__stdout__ = self.console.stdout  # type: ignore[misc, assignment]
+        sys.stderr = sys.__stderr__ = self.console.stderr  # type: ignore[misc, assignment]
+        faulthandler.enable(file=2)
 
     def _make_shell(self) -> PlainShell:
         if importlib.util.find_spec("IPython") is None:
@@ -47,12 +55,8 @@ class Interpreter:
 
     def live(self, commands: Commands, frames_fd: int) -> int:
         """In a forked child: wait for a job, run it. Returns the exit status."""
-        native.die_with_parent()
+        fork_hooks.take_up()
         self.console.open(frames_fd)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)
-        sys.stdout, sys.stderr = self.console.stdout, self.console.stderr
-        sys.__stdout__, sys.__stderr__ = self.console.stdout, self.console.stderr  # type: ignore[misc, assignment]
-        faulthandler.enable(file=2)
         return program_run.run(commands, self.shell, self.console)
 
 

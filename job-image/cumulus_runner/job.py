@@ -72,6 +72,7 @@ class JobRun:
     async def run(self) -> None:
         """All of it; returns when nothing is left to do."""
         assignment = self._assignment
+        os.makedirs(assignment.workdir, exist_ok=True)
         self._child.send_json(
             PLACE,
             {

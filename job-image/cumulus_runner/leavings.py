@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import itertools
-import json
 import math
 import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set
@@ -14,7 +13,7 @@ from cumulus_jupyter import values
 from cumulus_jupyter.protocol.program import OUTPUTS, RESULT, Program
 
 from .plain_shell import PlainShell
-from .streams import Console
+from .streams import RESULT_KIND, Console, event_text
 
 #: A result travels with its event up to this size, else as a stored container.
 INLINE_LIMIT_BYTES = 256 * 1024
@@ -137,18 +136,20 @@ def send_leavings(leavings: Leavings, console: Console, shell: PlainShell, scrat
         "has_result": leavings.has_result,
         "json": leavings.plain_json(),
     }
-    blob_bytes = encoded.size_bytes
-    graph_bytes = len(json.dumps(encoded.graph)) if blob_bytes <= INLINE_LIMIT_BYTES else 0
-    if blob_bytes + graph_bytes <= INLINE_LIMIT_BYTES:
+    if encoded.size_bytes <= INLINE_LIMIT_BYTES:
         event["inline_blobs"] = {
             name: base64.b64encode(blob).decode("ascii") for name, blob in encoded.blobs.items()
         }
-    else:
-        _store(OUTPUTS, encoded, console, scratch)
-        event["stored_blobs"] = True
-        if graph_bytes > INLINE_LIMIT_BYTES:
-            event["graph"] = event["json"] = None
-    console.event(event)
+        text = event_text(event)
+        if len(text) <= INLINE_LIMIT_BYTES:
+            console.event_text(RESULT_KIND, text)
+            return
+    _store(OUTPUTS, encoded, console, scratch)
+    event.update(stored_blobs=True, inline_blobs={})
+    text = event_text(event)
+    if len(text) > INLINE_LIMIT_BYTES:
+        text = event_text({**event, "graph": None, "json": None})
+    console.event_text(RESULT_KIND, text)
 
 
 def _store(name: str, encoded: values.Encoded, console: Console, scratch: str) -> None:

@@ -39,11 +39,7 @@ def enter(place: Mapping[str, Any]) -> None:
 
     ``place`` has the fields ``workdir``, ``env``, ``memory_mib``, ``cpu`` of an Assignment.
     """
-    os.makedirs(place["workdir"], exist_ok=True)
     os.chdir(place["workdir"])
-    for name in list(os.environ):
-        if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
-            del os.environ[name]
     if place.get("cpu"):
         _limit_processors(float(place["cpu"]))
     os.environ.update(place.get("env") or {})

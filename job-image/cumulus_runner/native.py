@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import signal
 from typing import Any, Optional
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_CHILD_SUBREAPER = 36
 _library: Optional[Any] = None
 
 
@@ -26,13 +25,13 @@ def flush() -> None:
         _library.fflush(None)
 
 
-def die_with_parent() -> None:
-    """Have this process killed when its parent dies."""
-    if _library is not None:
-        _library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-
-
 def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends, so that none escapes."""
     if _library is not None:
         _library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def system_call(number: int, *arguments: Any) -> None:
+    """Make a system call that may fail."""
+    if _library is not None:
+        _library.syscall(number, *arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from .frames import FrameReader
@@ -15,6 +16,9 @@ from .streams import ERROR_KIND, EVENT_KIND, NOTE_KIND, RESULT_KIND, unread_byte
 
 _READ_BYTES = 1024 * 1024
 _LAST_READ_BYTES = 16 * _READ_BYTES
+#: After so many small reads in a row, less than this apart, reading waits for a while: a program that
+#: prints in a loop should not wake the supervisor for each line.
+_HASTY_READS, _HASTY_S, _REST_S = 16, 0.0002, 0.002
 
 
 class Output:
@@ -41,6 +45,8 @@ class Output:
         self._frames = FrameReader(self._text, self._message)
         self._watching = False
         self._closed = False
+        self._hasty = 0
+        self._read_s = 0.0
         self._end_note: Optional[Dict[str, Any]] = None
         #: True: the Result has come.
         self.has_result = False
@@ -104,6 +110,17 @@ class Output:
         if self._read_frames():
             self._after_reading()
         self._tell_end()
+        now_s = time.monotonic()
+        self._hasty = self._hasty + 1 if now_s - self._read_s < _HASTY_S else 0
+        self._read_s = now_s
+        if self._hasty > _HASTY_READS and self._watching:
+            self._hasty = 0
+            self._loop.forget(self._child.frames)
+            self._loop.after(_REST_S, self._rested)
+
+    def _rested(self) -> None:
+        if self._watching:
+            self._loop.watch(self._child.frames, self._frames_readable)
 
     def _read_frames(self) -> bool:
         found = False

@@ -77,7 +77,6 @@ def _run_program(state: _Run) -> str:
         _enter_folders(state)
         _run_imports(state)
         leavings.decode(_blobs(state), state.fetch_remote)
-        state.console.note({"note": "started"})
         has_result, value = (
             _call(state, leavings) if state.program.kind == "call" else state.shell.run(state.program)
         )

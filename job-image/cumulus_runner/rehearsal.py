@@ -23,6 +23,9 @@ class _Nowhere(Console):
     def event(self, event: Mapping[str, Any]) -> None:
         """Forget an event."""
 
+    def event_text(self, kind: bytes, text: bytes) -> None:
+        """Forget an event."""
+
 
 def rehearse(shell: PlainShell) -> None:
     """Run a cell, encode what it leaves, format an error; leave no trace in the namespace."""

@@ -17,12 +17,18 @@ from . import frames
 #: What another process wrote can't have come between two writes closer than this.
 _TOGETHER_S = 20e-6
 _RAW_PATIENCE_S = 0.05
+_LINE_BYTES = 4000
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr).encode
 
 #: Kinds of message: an event to pass on (an error or the result tell that the end is near), or
 #: something for the supervisor itself.
 EVENT_KIND, ERROR_KIND, RESULT_KIND, NOTE_KIND = b"e", b"x", b"r", b"n"
 _KINDS = {"error": ERROR_KIND, "result": RESULT_KIND}
+
+
+def event_text(event: Mapping[str, Any]) -> bytes:
+    """An event as JSON."""
+    return _encode(event).encode()
 
 
 class Console:
@@ -39,6 +45,7 @@ class Console:
         self._lock = threading.RLock()
         self._current: Optional[Stream] = None
         self._marking = False
+        self._foreign = False
         self._sender = 0
         self._last_s = 0.0
         self.stdout = Stream(self, frames.STDOUT, 1, "<stdout>")
@@ -59,15 +66,28 @@ class Console:
 
     def _was_forked(self) -> None:
         self._lock = threading.RLock()
-        self._marking = True
+        self._marking = self._foreign = True
         self._sender = os.getpid()
 
-    def text(self, stream: Stream, text: str) -> None:
-        """Write text of a stream."""
+    def text(self, stream: Stream, text: str, flush: bool = False) -> None:
+        """Write text of a stream; in a process that the job forked, whole lines unless ``flush``."""
         data = text.encode("utf-8", "backslashreplace")
         if not data:
             return
         with self._lock:
+            now_s = time.monotonic()
+            if self._current is stream and now_s - self._last_s < _TOGETHER_S:
+                # The way of a program that prints in a loop.
+                self._last_s = now_s
+                written = os.write(self._fd, data)
+                if written < len(data):
+                    self._write(data[written:])
+                return
+            if self._foreign and not flush:
+                # Whole lines, so that those of several processes do not mix.
+                stream.line += data
+                end = len(stream.line) if len(stream.line) > _LINE_BYTES else stream.line.rfind(b"\n") + 1
+                data, stream.line = stream.line[:end], stream.line[end:]
             self._let_raw_pass()
             if self._marking:
                 for part in frames.text_parts(data, stream.mark):
@@ -79,10 +99,19 @@ class Console:
                 data = frames.MARK + stream.mark + data
             self._write(data)
 
+    def flush(self, stream: Stream) -> None:
+        """Write what a forked process holds back of a line."""
+        if stream.line:
+            data, stream.line = stream.line, b""
+            self.text(stream, data.decode("utf-8", "replace"), flush=True)
+
     def event(self, event: Mapping[str, Any]) -> None:
         """Send an event of ``protocol.events`` on its way to the client."""
-        kind = _KINDS.get(event["type"], EVENT_KIND)
-        self._message(kind + _encode(event).encode())
+        self.event_text(_KINDS.get(event["type"], EVENT_KIND), event_text(event))
+
+    def event_text(self, kind: bytes, text: bytes) -> None:
+        """Send an event that is JSON already."""
+        self._message(kind + text)
 
     def note(self, note: Mapping[str, Any]) -> None:
         """Tell the supervisor something."""
@@ -130,6 +159,8 @@ class Stream(io.TextIOBase):
         self._fd = fd
         self._raw: Optional[BinaryIO] = None
         self.mark = mark
+        #: The beginning of a line that a forked process has not finished.
+        self.line = b""
         self.name = name
 
     def write(self, text: str) -> int:
@@ -163,7 +194,8 @@ class Stream(io.TextIOBase):
         return False
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Write what is held back, which is nothing but in forked processes."""
+        self._console.flush(self)
 
     def reconfigure(self, **options: Any) -> None:
         """Accepted and passed over: this stream is always UTF-8 and unbuffered."""

@@ -11,13 +11,15 @@ import select
 import signal
 import socket
 import struct
-import sys
+import tempfile
 import traceback
 from typing import Any, Dict, List, NoReturn, Tuple
 
 from . import native
 from .interpreter import Interpreter
-from .nursery import BORN, DIED, REPORT
+from .limits import job_environment
+from .nursery import BORN, CLAIMED, DIED, GO, PLACE, REPORT
+from .prefault import HotPages, find_hot_pages
 from .processes import end_strays
 
 _PIPE_BYTES = 1024 * 1024
@@ -57,6 +59,31 @@ class Commands:
         return json.loads(payload)
 
 
+class _Rehearsed(Commands):
+    """The commands of a job that was never asked for."""
+
+    def __init__(self, folder: str) -> None:
+        program = {"kind": "cell", "source": "x = 1\nprint(x)\nx", "title": "Cell rehearsed"}
+        self._commands: List[Tuple[bytes, Any]] = [
+            (PLACE, {"workdir": folder, "env": {"A": "1"}}),
+            (CLAIMED, {"program": program, "env": {}, "requirements": []}),
+            (GO, {"scratch": folder, "bundle": "", "environment": ""}),
+        ]
+
+    def receive(self) -> Tuple[bytes, bytes]:
+        """The next command."""
+        kind, body = self._commands.pop(0)
+        return kind, json.dumps(body).encode()
+
+
+def _rehearse(interpreter: Interpreter) -> None:
+    """In a forked process: live as a child does."""
+    _take_places(os.pipe()[1], os.pipe()[1])
+    with tempfile.TemporaryDirectory() as folder:
+        interpreter.live(_Rehearsed(folder), os.pipe()[1])
+        os.chdir("/")
+
+
 def start() -> socket.socket:
     """Fork the nursery off this process, which must be small yet. Returns the socket to it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -67,10 +94,9 @@ def start() -> socket.socket:
     try:
         ours.close()
         native.load()
-        native.die_with_parent()
         status = _live(theirs)
     except BaseException:
-        traceback.print_exc()
+        _log_exception()
     finally:
         os._exit(status)
 
@@ -86,12 +112,14 @@ def _live(connection: socket.socket) -> int:
     os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, _noted)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    _have_no_foreign_variables()
     interpreter = Interpreter()
     children: Dict[int, bool] = {}
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
     interpreter.settle()
+    hot_pages = find_hot_pages(lambda: _rehearse(interpreter))
     while True:
         for fd, _ in poll.poll():
             if fd == wake_read:
@@ -99,7 +127,7 @@ def _live(connection: socket.socket) -> int:
                     os.read(wake_read, 4096)
                 _reap(connection, children)
             elif connection.recv(1):
-                pid = _fork(interpreter, connection)
+                pid = _fork(interpreter, hot_pages, connection)
                 children[pid] = True
             else:
                 for pid in children:
@@ -131,14 +159,14 @@ def _reap(connection: socket.socket, children: Dict[int, bool]) -> None:
         connection.send(REPORT.pack(DIED, pid, status))
 
 
-def _fork(interpreter: Interpreter, connection: socket.socket) -> int:
+def _fork(interpreter: Interpreter, hot_pages: HotPages, connection: socket.socket) -> int:
     ours, theirs = socket.socketpair()
     frames, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
-    for _, writing in (frames, stdout, stderr):
-        with contextlib.suppress(OSError):  # More than this user may have; the default serves too.
-            fcntl.fcntl(writing, _F_SETPIPE_SZ, _PIPE_BYTES)
+    with contextlib.suppress(OSError):  # More than this user may have; the default serves too.
+        fcntl.fcntl(frames[1], _F_SETPIPE_SZ, _PIPE_BYTES)
     pid = os.fork()
     if pid == 0:
+        hot_pages.copy()
         _be_child(interpreter, theirs, (frames[1], stdout[1], stderr[1]))
     reading = (frames[0], stdout[0], stderr[0])
     for fd in reading:
@@ -159,9 +187,7 @@ def _be_child(interpreter: Interpreter, theirs: socket.socket, writing: Tuple[in
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(writing[1], 1)
-        os.dup2(writing[2], 2)
+        _take_places(writing[1], writing[2])
         low = 3
         for fd in sorted((theirs.fileno(), writing[0])):
             os.closerange(low, fd)
@@ -171,9 +197,28 @@ def _be_child(interpreter: Interpreter, theirs: socket.socket, writing: Tuple[in
     except EOFError:
         status = 0
     except BaseException:
-        traceback.print_exc(file=sys.__stderr__)
+        _log_exception()
     finally:
         os._exit(status)
+
+
+def _log_exception() -> None:
+    """To the executor's log, or in a child to its own standard error."""
+    os.write(2, traceback.format_exc().encode("utf-8", "replace"))
+
+
+def _have_no_foreign_variables() -> None:
+    """Keep only what a job may see."""
+    kept = job_environment(os.environ)
+    for name in [name for name in os.environ if name not in kept]:
+        del os.environ[name]
+
+
+def _take_places(stdout: int, stderr: int) -> None:
+    """Make these the standard streams of this process; nothing can be read."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
 
 
 #: No descriptor of the nursery is higher.

@@ -41,9 +41,7 @@ def test_cancel_lets_finally_run(runner: ServedRunner) -> None:
 
 
 def test_cancel_of_awaiting_cell(runner: ServedRunner) -> None:
-    job = started(
-        runner, "import asyncio\ntry:\n    await asyncio.sleep(60)\nfinally:\n    print('cleaned')"
-    )
+    job = started(runner, "import asyncio\ntry:\n    await asyncio.sleep(60)\nfinally:\n    print('cleaned')")
     job.cancel.set()
     assert state_of(finished(runner, job)) == "CANCELLED" and "cleaned" in job.text("stdout")
 
@@ -57,7 +55,8 @@ def test_cancel_of_shell_command(runner: ServedRunner) -> None:
 def test_cancel_ignored_ends_after_the_grace(runner: ServedRunner) -> None:
     job = started(
         runner,
-        "while True:\n    try:\n        while True: sum(range(9))\n    except KeyboardInterrupt:\n        print('no')",
+        "while True:\n    try:\n        while True: sum(range(9))\n"
+        "    except KeyboardInterrupt:\n        print('no')",
         grace_s=0.5,
     )
     began = time.monotonic()

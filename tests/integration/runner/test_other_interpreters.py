@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cumulus_runner.travel import pack
 
+from cumulus_runner.travel import pack
 from tests.fakes.runner_relay import FakeRelay, ServedRunner, result_values
 
 
@@ -48,7 +48,9 @@ def test_error_in_a_bare_interpreter(bare_runner: ServedRunner) -> None:
 def test_cancel_in_a_bare_interpreter(bare_runner: ServedRunner) -> None:
     from tests.fakes.runner_relay import FakeJob
 
-    source = "import asyncio\ntry:\n    print('on')\n    await asyncio.sleep(60)\nfinally:\n    print('cleaned')"
+    source = (
+        "import asyncio\ntry:\n    print('on')\n    await asyncio.sleep(60)\nfinally:\n    print('cleaned')"
+    )
     job = bare_runner.assign(FakeJob({"source": source}))
     job.wait_for_text("on\n")
     job.cancel.set()

@@ -50,7 +50,9 @@ def test_installed_then_shared(runner: ServedRunner, tmp_path: Path) -> None:
     assert steps[0]["label"].startswith("installing") and steps[-1]["finished"]
     second = runner.run("import cumulus_sample\ncumulus_sample.version", requirements=[wheel])
     assert result_values(second)["@result"] == "1.0" and not second.of_type("progress")
-    assert runner.run("import importlib.util\nimportlib.util.find_spec('cumulus_sample')").result["json"] is None
+    assert (
+        runner.run("import importlib.util\nimportlib.util.find_spec('cumulus_sample')").result["json"] is None
+    )
 
 
 def test_what_is_there_is_not_installed(runner: ServedRunner) -> None:
@@ -82,9 +84,7 @@ def test_two_builds_of_the_same_at_once(runner: ServedRunner, relay: FakeRelay, 
         job.wait_for_end()
         assert one.read()["done"] == job.id
     assert jobs[0].result["json"] == jobs[1].result["json"]
-    installing = [
-        e for job in jobs for e in job.of_type("progress") if e["label"].startswith("installing")
-    ]
+    installing = [e for job in jobs for e in job.of_type("progress") if e["label"].startswith("installing")]
     assert len(installing) == 1
     other.close()
 

@@ -143,8 +143,10 @@ def test_nothing_outlives_a_job(runner: ServedRunner) -> None:
     job = runner.run(
         "import subprocess, sys\n"
         "code = 'import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(600)'\n"
-        "pids = [int(subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE).stdout.readline())\n"
-        "        for _ in range(3)]\n"
+        "def begin():\n"
+        "    process = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE)\n"
+        "    return int(process.stdout.readline())\n"
+        "pids = [begin() for _ in range(3)]\n"
         "pids"
     )
     for pid in job.result["json"]:
