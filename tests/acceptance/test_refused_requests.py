@@ -148,7 +148,7 @@ def test_a_full_disk_takes_no_job(home: Home) -> None:
         first = relay.submit("print('kept')")
         relay.wait_end(first)
         assert relay.process is not None
-        largest = max(path.stat().st_size for path in relay.home.state_dir.rglob("*") if path.is_file())
+        largest = max(path.stat().st_size for path in relay.home.state_dir.iterdir() if path.is_file())
         before = resource.prlimit(relay.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(relay.process.pid, resource.RLIMIT_FSIZE, (largest, before[1]))
         refused = relay.request("POST", "jobs", {"program": {**PROGRAM, "source": "#" + "x" * 2_000_000}})
