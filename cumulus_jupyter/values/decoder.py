@@ -183,6 +183,8 @@ class Decoder:
 
     def _walk(self, start: int) -> None:
         state = self._state
+        if type(start) is not int:
+            raise InvalidArgument(f"The value graph refers to a node that is not there: {start!r}")
         if start not in self._nodes and start not in self.objects:
             if not self._is_origin(start):
                 raise InvalidArgument(f"The value graph refers to a node that is not there: {start!r}")
@@ -289,7 +291,7 @@ def decode(
     """
     trust = trust or Trust.of_client(allow_pickle)
     decoder = Decoder(graph, blobs, trust, namespace, fetch_remote)
-    decoded = Decoded(decoder.read(), decoder.objects, graph, blobs)
+    decoded = Decoded(decoder.read(), decoder.objects, graph, blobs, left_out=decoder.left_out())
     opaque = [n for n in decoder.objects if graph["nodes"][n]["t"] in ("pickle", "remote")]
     if opaque and trust.full:
         from .changes import digest

@@ -122,6 +122,8 @@ class _Definition(Kind):
         name, source, filename, line = node["name"], node["source"], node["file"], node["line"]
         if not (isinstance(name, str) and isinstance(source, str) and isinstance(filename, str)):
             raise ValueError("a definition that is not text")
+        if type(line) is not int or not 1 <= line <= 1_000_000:
+            raise ValueError(f"a definition on line {line!r}")
         if not reader.trust.full:
             known = reader.trust.known_source
             if not is_known(source, name, known):
@@ -131,8 +133,6 @@ class _Definition(Kind):
             _remember(filename, known, 1)
         else:
             _remember(filename, source, line)
-        if type(line) is not int or not 1 <= line <= 1_000_000:
-            raise ValueError(f"a definition on line {line!r}")
         for needed, slot in self._at_definition(reader, node).items():
             if reader.is_there(slot):
                 reader.namespace[needed] = reader.value(slot)

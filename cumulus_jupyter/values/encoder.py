@@ -44,7 +44,7 @@ class Encoder:
         self.nodes: List[Optional[Dict[str, Any]]] = []
         self.blobs: Dict[str, Any] = {}
         #: id of an object -> its node number. Valid while ``objects`` keeps it alive.
-        self.memo: Dict[int, int] = {}
+        self.memo: Dict[Any, int] = {}
         self.objects: Dict[int, object] = {}
         #: Node number -> numbers of the nodes it refers to.
         self.edges: Dict[int, List[int]] = {}
@@ -79,8 +79,12 @@ class Encoder:
 
     def ref(self, obj: Any) -> int:
         """The number of an object's node; a new one is put on the worklist."""
-        key = id(obj)
+        key: Any = id(obj)
         number = self.memo.get(key)
+        if number is None and type(obj).__name__ == "RemoteValue":
+            # Two that stand for one value are one object over there.
+            key = (getattr(obj, "job_id", key), getattr(obj, "name", key))
+            number = self.memo.get(key)
         if number is None:
             number = self.base + len(self.nodes)
             self.memo[key] = number

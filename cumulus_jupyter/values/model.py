@@ -114,6 +114,8 @@ class Decoded:
     objects: Dict[int, object]
     graph: Mapping[str, Any] = field(default_factory=dict, repr=False)
     blobs: Mapping[str, Buffer] = field(default_factory=dict, repr=False)
+    #: Root name -> why it could not be rebuilt; only where the trust is a worker's.
+    left_out: Dict[str, str] = field(default_factory=dict)
     #: Node number -> digest at decoding, of nodes that cannot be compared with their blob.
     digests: Dict[int, Optional[bytes]] = field(default_factory=dict, repr=False)
 
