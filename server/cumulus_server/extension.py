@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from traitlets import default
+from traitlets import TraitError, default
 from traitlets.config import Config
 
 from cumulus_jupyter import __version__
@@ -82,7 +82,7 @@ class CumulusApp(ExtensionApp):
         """Read the settings and build the relay; a wrong setting ends a headless start."""
         try:
             config = Cumulus(parent=self).settings()
-        except CumulusError as error:
+        except (CumulusError, TraitError) as error:
             self.log.critical("Cumulus cannot start: %s", error)
             if isinstance(self.serverapp, HeadlessServer):
                 self.exit(1)
@@ -104,8 +104,10 @@ class CumulusApp(ExtensionApp):
         url, token = server_url(serverapp), serverapp.identity_provider.token
 
         def on_live() -> None:
-            # Kernels inherit these, and find their relay by them.
-            os.environ["CUMULUS_URL"], os.environ["CUMULUS_TOKEN"] = url, token
+            if token:
+                # Kernels inherit these, and find their relay by them. Where Jupyter has no token of its
+                # own, as under JupyterHub, they have other ways.
+                os.environ["CUMULUS_URL"], os.environ["CUMULUS_TOKEN"] = url, token
             serverapp.log.info("Cumulus relay %s at %s", self.relay.relay_id, url)
 
         try:

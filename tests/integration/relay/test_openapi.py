@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import schemathesis
-from cumulus_server.handlers import ROUTES
-from cumulus_server.openapi import OPERATIONS, document
-from cumulus_server.store import Transaction, jobs
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import checks
 from tornado.web import RequestHandler
+
+from cumulus_server.handlers import ROUTES
+from cumulus_server.openapi import OPERATIONS, document
+from cumulus_server.store import Transaction, jobs
 
 from .harness import TOKEN, FakeMoving, Server, serve
 
@@ -109,11 +109,13 @@ def test_requests_from_the_description_are_answered_as_it_says(described: Server
         max_examples=25, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(case=st.one_of(one.as_strategy(), one.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)))
-    def ask(case: Any) -> None:
-        case.call_and_validate(
-            headers={"Authorization": f"Bearer {key}"}, checks=CHECKS, timeout=20
+    @given(
+        case=st.one_of(
+            one.as_strategy(), one.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
         )
+    )
+    def ask(case: Any) -> None:
+        case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=CHECKS, timeout=20)
 
     ask()
 
@@ -122,8 +124,6 @@ def test_the_server_is_well_after_all_that(described: Server) -> None:
     import json
     import urllib.request
 
-    request = urllib.request.Request(
-        f"{described.root}/health", headers={"Authorization": f"Bearer {TOKEN}"}
-    )
+    request = urllib.request.Request(f"{described.root}/health", headers={"Authorization": f"Bearer {TOKEN}"})
     with urllib.request.urlopen(request, timeout=20) as answer:
         assert json.load(answer)["status"] == "ok"
