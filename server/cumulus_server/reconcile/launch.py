@@ -56,7 +56,9 @@ class Launcher:
         executor = self._inventory.executor_of(placement.worker)
         assert executor is not None, "a placement names a worker of some executor"
         launch = self._plan(job, placement, executor)
-        row = await self._store.run(launch.write)
+        # Nobody is promised anything by it: after a power cut the job is still queued, and what its
+        # runner does is refused.
+        row = await self._store.run(launch.write, durable=False)
         return replace(launch, job=row)
 
     def _plan(self, job: JobRow, placement: Placement, executor: Executor) -> Launch:

@@ -188,7 +188,7 @@ class LiveAttempts:
             attempts.mark_released(tx, job.id, job.attempt)
             return jobs.get(tx, job.id)
 
-        released = await self._store.run(mark)
+        released = await self._store.run(mark, durable=False)
         self._forced.discard((job.id, job.attempt))
         return released
 

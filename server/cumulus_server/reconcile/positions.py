@@ -49,7 +49,7 @@ class Announcer:
         ]
         for start in range(0, len(news), _BATCH):
             batch = news[start : start + _BATCH]
-            await self._store.run(partial(_write, batch=batch))
+            await self._store.run(partial(_write, batch=batch), durable=False)
             self._told.update((told.job_id, told) for told in batch if told.job_id in self._joined)
 
     def _is_news(self, waiting: Waiting) -> bool:
