@@ -47,8 +47,13 @@ def _same_constant(one: Any, other: Any) -> bool:
 
 
 @lru_cache(maxsize=256)
-def compiled(tree: ast.Module | ast.Expression, flags: int) -> CodeType:
-    """The code of a tree, compiled under a function's own future flags."""
+def compiled(node: ast.stmt | ast.Lambda | ast.Module, flags: int) -> CodeType:
+    """The code of a module, a statement or a lambda, compiled under a function's own future flags."""
+    tree: ast.Module | ast.Expression
+    if isinstance(node, ast.Lambda):
+        tree = ast.Expression(body=node)
+    else:
+        tree = node if isinstance(node, ast.Module) else ast.Module(body=[node], type_ignores=[])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         code: CodeType = compile(
@@ -66,10 +71,8 @@ def compilations(node: ast.stmt | ast.Lambda, module: ast.Module, flags: int) ->
 
     They differ, because the compiler looks at what else the module imports.
     """
-    if isinstance(node, ast.Lambda):
-        yield compiled(ast.Expression(body=node), flags)
-    else:
-        yield compiled(ast.Module(body=[node], type_ignores=[]), flags)
+    flags &= _FUTURE_FLAGS
+    yield compiled(node, flags)
     yield compiled(module, flags)
 
 

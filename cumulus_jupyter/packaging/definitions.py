@@ -97,8 +97,8 @@ class NotebookDefinitions:
                 obj = getattr(obj, "local", obj)
             if isinstance(obj, FunctionType) and obj.__module__ == _MAIN:
                 return self._find_function(obj)
-            return self._find_wrapped(obj)
-        except (SyntaxError, ValueError, RecursionError, OSError):
+            return self._find_wrapped(obj) if callable(obj) else None
+        except Exception:  # an object of the user's that does not like to be looked at
             return None
 
     # --- functions ----------------------------------------------------------------------------

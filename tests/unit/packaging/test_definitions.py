@@ -120,3 +120,11 @@ def test_lines_are_those_of_the_notebook(page: NotebookPage) -> None:
     definition: Any = notebook_of(page.shell).definitions.find(page.names["f"])
     assert definition.first_line == 4
     assert definition.filename == "<Cell In[1]>"
+
+
+def test_objects_that_resist_are_left_alone(page: NotebookPage) -> None:
+    page.run(
+        "class Proxy:\n    def __call__(self): pass\n    def __getattr__(self, name): raise RuntimeError(name)"
+    )
+    page.run("proxy = Proxy()")
+    assert source_of(page, "proxy") is None
