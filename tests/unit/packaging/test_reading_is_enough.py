@@ -100,7 +100,7 @@ def outcome(source: str, names: dict[str, Any]) -> tuple[str, str]:
     return error, repr({name: type(value).__name__ for name, value in kept.items()})
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(statements(), min_size=1, max_size=6).map("\n".join), st.sets(name))
 def test_a_program_needs_no_name_that_was_not_found(source: str, there: set[str]) -> None:
     everything: dict[str, Any] = {name: [name, 1] for name in there}
@@ -116,7 +116,7 @@ def test_a_program_needs_no_name_that_was_not_found(source: str, there: set[str]
     assert {name for name in NAMES if f"'{name}'" in left} <= {*found.writes, *found.deletes}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(statements(), min_size=1, max_size=4).map("\n".join))
 def test_only_names_of_the_program_are_found(source: str) -> None:
     try:
