@@ -8,7 +8,6 @@ fork_hooks.postpone()  # Before the imports below, which register such hooks.
 
 # ruff: noqa: E402
 import argparse
-import os
 import sys
 from typing import List, Optional
 
@@ -25,7 +24,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
         from .by_hand import run_folder
 
         return run_folder(options.code)
-    _leave_foreign_variables()
     from . import serve
 
     if options.serve is not None:
@@ -33,15 +31,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
     else:
         serve.run_one(options.assignment)
     return 0
-
-
-def _leave_foreign_variables() -> None:
-    """Start anew without the variables that no job may see: /proc shows the first ones forever."""
-    from .limits import runner_environment
-
-    kept = runner_environment(os.environ)
-    if set(kept) != set(os.environ):
-        os.execve(sys.executable, [sys.executable, "-m", "cumulus_runner", *sys.argv[1:]], kept)
 
 
 if __name__ == "__main__":

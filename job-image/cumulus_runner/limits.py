@@ -7,30 +7,20 @@ import random
 import resource
 from typing import Any, Dict, Mapping
 
-#: Variables a job keeps of the runner's own. Tokens and settings of Jupyter are never among them.
-_KEPT = frozenset(
-    {
-        "CONDA_PREFIX", "CUDA_HOME", "CUDA_PATH", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LANGUAGE",
-        "LD_LIBRARY_PATH", "LOGNAME", "NO_PROXY", "PATH", "PYTHONHASHSEED", "REQUESTS_CA_BUNDLE", "SHELL",
-        "SSL_CERT_DIR", "SSL_CERT_FILE", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "http_proxy",
-        "https_proxy", "no_proxy",
-    }
-)  # fmt: skip
-_KEPT_PREFIXES = ("LC_", "NVIDIA_")
-#: What the runner itself keeps besides, to find its modules and to install requirements.
-_RUNNER_PREFIXES = ("PIP_", "UV_", "PYTHON")
+#: Settings of Jupyter and of the relay, tokens among them. What else a job may not see, the executor
+#: does not start the runner with.
+_SECRET_PREFIXES = ("JPY_", "JUPYTER", "CUMULUS_")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def job_environment(environment: Mapping[str, str]) -> Dict[str, str]:
-    """What a job keeps of an environment."""
-    return {k: v for k, v in environment.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
-
-
-def runner_environment(environment: Mapping[str, str]) -> Dict[str, str]:
-    """What the runner itself keeps of the environment it is started with."""
-    kept = job_environment(environment)
-    kept.update({k: v for k, v in environment.items() if k.startswith(_RUNNER_PREFIXES)})
+    """What a job keeps of the runner's environment."""
+    kept = {k: v for k, v in environment.items() if not k.startswith(_SECRET_PREFIXES)}
+    # The runner may have been put on the path for its own sake.
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    paths = [path for path in kept.pop("PYTHONPATH", "").split(os.pathsep) if path and path != own]
+    if paths:
+        kept["PYTHONPATH"] = os.pathsep.join(paths)
     return kept
 
 

@@ -210,8 +210,8 @@ def _log_exception() -> None:
 def _have_no_foreign_variables() -> None:
     """Keep only what a job may see."""
     kept = job_environment(os.environ)
-    for name in [name for name in os.environ if name not in kept]:
-        del os.environ[name]
+    os.environ.clear()
+    os.environ.update(kept)
 
 
 def _take_places(stdout: int, stderr: int) -> None:

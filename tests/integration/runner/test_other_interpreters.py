@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import venv
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from cumulus_runner.travel import pack
+from cumulus_server.executors.process.interpreters import pack
 from tests.fakes.runner_relay import FakeRelay, ServedRunner, result_values
 
 
@@ -18,7 +16,7 @@ def bare_runner(relay: FakeRelay, tmp_path_factory: pytest.TempPathFactory) -> I
     """A runner in an empty virtual environment."""
     folder = tmp_path_factory.mktemp("bare")
     venv.EnvBuilder(symlinks=True).create(folder / "venv")
-    pack(str(folder / "packed"))
+    pack(folder / "packed")
     runner = ServedRunner(
         relay, folder, python=str(folder / "venv" / "bin" / "python"), PYTHONPATH=str(folder / "packed")
     )
@@ -58,10 +56,3 @@ def test_cancel_in_a_bare_interpreter(bare_runner: ServedRunner) -> None:
     assert job.outcome is not None and job.outcome["state"] == "CANCELLED"
     assert "cleaned" in job.text("stdout")
     assert bare_runner.read()["done"] == job.id
-
-
-def test_packed_luggage_is_whole(tmp_path: Path) -> None:
-    pack(str(tmp_path))
-    assert (tmp_path / "cumulus_jupyter" / "protocol" / "channel.py").exists()
-    assert not (tmp_path / "cumulus_jupyter" / "client").exists()
-    assert sys.executable
