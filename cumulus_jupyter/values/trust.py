@@ -5,8 +5,8 @@ A job trusts the client that submitted it. A client does not trust the worker th
 
 - no pickle is loaded unless the user asked for it;
 - source is run only if the very same definition stands in the cell that was submitted;
-- a module is used only if the cell or the notebook imports its top-level package itself, or the
-  notebook already holds that module;
+- a module is used only if the cell imports its top-level package, or the notebook holds a module, a
+  class, a function or an object of that package;
 - containers and partials that call something later (a defaultdict's factory) may only call the
   notebook's own functions and classes, or a plain built-in type.
 """
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any, FrozenSet, Mapping
+from types import FunctionType, ModuleType
+from typing import Any, Mapping
 
 #: Packages that a worker may always name: their data types are harmless, and the encodings need them.
 _PLAIN_PACKAGES = frozenset({"builtins", "collections", "datetime", "decimal", "fractions", "math", "numpy"})
@@ -43,7 +43,8 @@ class Trust:
     tolerant: bool = False
     #: The cell that was submitted, as plain Python.
     known_source: str = ""
-    packages: FrozenSet[str] = field(default_factory=frozenset)
+    #: The notebook's names.
+    namespace: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of_client(allow_pickle: bool) -> Trust:
@@ -55,18 +56,22 @@ class Trust:
         allow_pickle: bool, known_source: str = "", namespace: Mapping[str, Any] | None = None
     ) -> Trust:
         """The notebook's trust in what a worker sent."""
-        packages = set(_PLAIN_PACKAGES)
-        for value in list((namespace or {}).values()):
-            if isinstance(value, ModuleType):
-                packages.add(value.__name__.partition(".")[0])
-            elif isinstance(value, type):
-                packages.add(value.__module__.partition(".")[0])
-        if known_source:
-            from .definitions import imported_packages
+        return Trust(allow_pickle, False, True, known_source, namespace or {})
 
-            packages.update(imported_packages(known_source))
-        packages.discard("__main__")
-        return Trust(allow_pickle, False, True, known_source, frozenset(packages))
+    def _may_import(self, package: str) -> bool:
+        """Whether the notebook itself uses this top-level package. Asked only when a graph names one."""
+        if self.full or package in _PLAIN_PACKAGES:
+            return True
+        for value in list(self.namespace.values()):
+            named = value if isinstance(value, (type, FunctionType)) else type(value)
+            owner = value.__name__ if isinstance(value, ModuleType) else named.__module__
+            if package == str(owner).partition(".")[0] != "__main__":
+                return True
+        if not self.known_source:
+            return False
+        from .sources import imported_packages
+
+        return package in imported_packages(self.known_source)
 
     def module(self, name: Any) -> ModuleType:
         """The module of this name, imported where that is allowed."""
@@ -74,7 +79,7 @@ class Trust:
 
         if type(name) is not str or not name or not all(part.isidentifier() for part in name.split(".")):
             raise ValueError(f"not a module's name: {name!r}")
-        if not self.full and name.partition(".")[0] not in self.packages:
+        if not self._may_import(name.partition(".")[0]):
             raise Unresolved(f"it names the module {name}, which this notebook does not import")
         found = sys.modules.get(name)
         if found is not None:
