@@ -123,8 +123,6 @@ def test_lines_are_those_of_the_notebook(page: NotebookPage) -> None:
 
 
 def test_objects_that_resist_are_left_alone(page: NotebookPage) -> None:
-    page.run(
     page.run("class Proxy:\n    def __call__(self): 0\n    def __getattr__(self, n): raise RuntimeError(n)")
-    )
     page.run("proxy = Proxy()")
     assert source_of(page, "proxy") is None
