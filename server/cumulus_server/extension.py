@@ -54,7 +54,8 @@ class CumulusApp(ExtensionApp):
         "settings": "Cumulus.config_file",
         "state-dir": "Cumulus.state_dir",
     }
-    relay: Relay
+    #: ``None`` where the settings were wrong, so that a Jupyter server goes on without it.
+    relay: Relay | None = None
 
     @default("config_file_name")
     def _default_config_file_name(self) -> str:
@@ -96,11 +97,15 @@ class CumulusApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the relay's routes to the server."""
         assert self.serverapp is not None
+        assert self.relay is not None
         self.relay.base_url = self.serverapp.base_url
         self.handlers.extend(routes(self.relay))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by the server once its port is bound."""
+        relay = self.relay
+        if relay is None:
+            return
         url, token = server_url(serverapp), serverapp.identity_provider.token
 
         def on_live() -> None:
@@ -108,39 +113,43 @@ class CumulusApp(ExtensionApp):
                 # Kernels inherit these, and find their relay by them. Where Jupyter has no token of its
                 # own, as under JupyterHub, they have other ways.
                 os.environ["CUMULUS_URL"], os.environ["CUMULUS_TOKEN"] = url, token
-            serverapp.log.info("Cumulus relay %s at %s", self.relay.relay_id, url)
+            serverapp.log.info("Cumulus relay %s at %s", relay.relay_id, url)
 
         try:
-            await self.relay.start(url, token, on_live)
+            await relay.start(url, token, on_live)
         except CumulusError as error:
             serverapp.log.critical("Cumulus cannot start: %s", error)
             if isinstance(serverapp, HeadlessServer):
                 serverapp.stop()
             return
-        self.relay.supervisor.start("activity", lambda: self._watch_activity(serverapp), restart=True)
-
-    async def _watch_activity(self, serverapp: ServerApp) -> None:
-        """Keep the server awake while jobs run; end a headless one that nobody uses."""
-        limit_s = self.relay.config.idle_shutdown_s
-        every_s = min(_IDLE_CHECK_S, limit_s / 4) if limit_s else _IDLE_CHECK_S
-        while True:
-            await asyncio.sleep(every_s)
-            if self.relay.census.active or self.relay.hub.followed:
-                self.relay.last_request_s = time.monotonic()
-                serverapp.web_app.settings["cumulus_last_activity"] = _utcnow()
-            elif limit_s and time.monotonic() - self.relay.last_request_s > limit_s:
-                serverapp.log.info("Nobody has used this relay for %g s: stopping", limit_s)
-                serverapp.stop()
-                return
+        relay.supervisor.start("activity", lambda: _watch_activity(relay, serverapp), restart=True)
 
     def current_activity(self) -> dict[str, int] | None:
         """Running jobs, which keep an idle server from stopping."""
-        active = self.relay.census.active
+        active = 0 if self.relay is None else self.relay.census.active
         return {"jobs": active} if active else None
 
     async def stop_extension(self) -> None:
         """Called by the server when it stops."""
-        await self.relay.stop()
+        if self.relay is not None:
+            await self.relay.stop()
+
+
+async def _watch_activity(relay: Relay, serverapp: ServerApp) -> None:
+    """Keep the server awake while jobs run; end a headless one that nobody uses."""
+    limit_s = relay.config.idle_shutdown_s
+    every_s = min(_IDLE_CHECK_S, limit_s / 4) if limit_s else _IDLE_CHECK_S
+    while True:
+        await asyncio.sleep(every_s)
+        if relay.census.active or relay.hub.followed:
+            relay.last_request_s = time.monotonic()
+            serverapp.web_app.settings["cumulus_last_activity"] = _utcnow()
+        elif not (limit_s and isinstance(serverapp, HeadlessServer)):
+            continue
+        elif time.monotonic() - relay.last_request_s > limit_s:
+            serverapp.log.info("Nobody has used this relay for %g s: stopping", limit_s)
+            serverapp.stop()
+            return
 
 
 def _utcnow() -> Any:

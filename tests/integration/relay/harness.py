@@ -108,6 +108,7 @@ class Server:
     def __init__(self, serverapp: Any, app: CumulusApp, moving: FakeMoving) -> None:
         self.serverapp = serverapp
         self.app = app
+        assert app.relay is not None
         self.relay = app.relay
         self.moving = moving
         self.root = f"http://127.0.0.1:{serverapp.port}{serverapp.base_url}{API_PATH}"
@@ -214,7 +215,7 @@ async def serve(
     await asyncio.sleep(0)
     try:
         await app._start_jupyter_server_extension(serverapp)
-        yield Server(serverapp, app, moving[0] if moving else FakeMoving(app.relay))
+        yield Server(serverapp, app, moving[0])
     finally:
         AsyncHTTPClient().close()
         await serverapp._cleanup()

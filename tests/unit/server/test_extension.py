@@ -1,0 +1,41 @@
+"""The extension in a Jupyter server that has other work to do."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import cumulus_server
+from cumulus_server.extension import CumulusApp, server_url
+
+
+def test_jupyter_finds_it() -> None:
+    (point,) = cumulus_server._jupyter_server_extension_points()
+    assert point == {"module": "cumulus_server.extension", "app": CumulusApp}
+
+
+async def test_a_server_goes_on_and_stops_without_a_relay_that_could_not_be_built() -> None:
+    app = CumulusApp()
+    server: Any = SimpleNamespace()
+    assert app.current_activity() is None
+    await app._start_jupyter_server_extension(server)
+    await app.stop_extension()
+
+
+@pytest.mark.parametrize(
+    ("ip", "certificate", "base_url", "expected"),
+    [
+        ("", "", "/", "http://127.0.0.1:8888/"),
+        ("0.0.0.0", "", "/", "http://127.0.0.1:8888/"),
+        ("localhost", "", "/hub/x/", "http://127.0.0.1:8888/hub/x/"),
+        ("::1", "", "/", "http://[::1]:8888/"),
+        ("10.0.0.5", "cert.pem", "/", "https://10.0.0.5:8888/"),
+    ],
+)
+def test_runners_and_clients_are_told_an_address_that_works(
+    ip: str, certificate: str, base_url: str, expected: str
+) -> None:
+    server: Any = SimpleNamespace(ip=ip, certfile=certificate, base_url=base_url, port=8888)
+    assert server_url(server) == expected
