@@ -24,6 +24,8 @@ REGISTRY_HOSTS = re.compile(
 #: Folders that only one machine has.
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}-])/(?:work|root|home/\w+|opt/(?:pypi|wheels)|Users/\w+)/")
 SKIPS = re.compile(r"pytest\.(?:mark\.)?(?:skip|xfail)|importorskip")
+#: Each of these cancels and awaits the tasks that it starts.
+TASK_OWNERS = ("/supervisor.py", "/reconcile/tasks.py", "/reconcile/queue.py")
 BARE_TASKS = re.compile(r"\b(?:create_task|ensure_future)\(")
 NOT_TEXT = {".png", ".ico", ".zip", ".npy", ".whl"}
 
@@ -77,8 +79,7 @@ def test_no_test_is_skipped() -> None:
 
 
 def test_every_task_has_an_owner() -> None:
-    """Tasks are started by the supervisor, which cancels and awaits them."""
-    server = [n for n in PYTHON if n.startswith("server/") and not n.endswith("/supervisor.py")]
+    server = [n for n in PYTHON if n.startswith("server/") and not n.endswith(TASK_OWNERS)]
     assert not _lines_matching(BARE_TASKS, server)
 
 

@@ -194,7 +194,7 @@ async def test_an_interpreter_that_cannot_start_a_runner_says_why(
 
 def other_pythons() -> list[str]:
     """Interpreters of other minor versions on this machine, oldest first."""
-    roots = [Path.home() / ".pyenv/versions", Path("/root/.pyenv/versions"), Path("/usr/bin")]
+    roots = [Path(sys.base_prefix).parent, Path("/usr/bin")]
     found = {}
     for minor in (9, 10, 12, 13, 14):
         for root in roots:
