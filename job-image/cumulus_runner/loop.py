@@ -173,13 +173,13 @@ class Loop:
             if action is not None:
                 action()
 
-    def forked(self) -> None:
-        """In a forked child: let go of everything this loop holds."""
-        signal.set_wakeup_fd(-1)
-        for number in self._signals:
-            signal.signal(number, signal.SIG_DFL)
-        self._signals.clear()
-        self._timers.clear()
+    def close(self) -> None:
+        """Let go of what the loop itself holds."""
+        if self._signals:
+            signal.set_wakeup_fd(-1)
+        self._selector.close()
+        self._wake_read.close()
+        self._wake_write.close()
 
 
 def _noted(number: int, frame: object) -> None:

@@ -78,3 +78,4 @@ class Supervisor:
         self.stopping = True
         self._connections.close()
         self._nursery.close()
+        self.loop.close()

@@ -1,0 +1,38 @@
+"""Names of dependency environments, and what needs none."""
+
+from __future__ import annotations
+
+from cumulus_runner.environment import environment_key, satisfied
+from cumulus_runner.limits import job_environment
+
+
+def test_same_requirements_same_environment() -> None:
+    assert environment_key(["a", "b>=1"]) == environment_key(["b>=1", " a", "a"])
+    assert environment_key(["a"]) != environment_key(["a==1"])
+
+
+def test_what_is_installed_needs_no_environment() -> None:
+    assert satisfied([]) and satisfied(["cloudpickle"])
+    assert not satisfied(["cloudpickle>=1"]) and not satisfied(["cumulus-no-such-distribution"])
+    assert not satisfied(["./local"]) and not satisfied(["cloudpickle[extra]"])
+
+
+def test_jobs_get_no_tokens() -> None:
+    given = {
+        "PATH": "/bin",
+        "JPY_API_TOKEN": "x",
+        "JUPYTER_TOKEN": "x",
+        "CUMULUS_TOKEN": "x",
+        "HF_HOME": "/h",
+    }
+    assert job_environment(given) == {"PATH": "/bin", "HF_HOME": "/h"}
+
+
+def test_the_runners_own_path_is_not_the_jobs() -> None:
+    import os
+
+    import cumulus_runner
+
+    own = os.path.dirname(os.path.dirname(os.path.abspath(cumulus_runner.__file__)))
+    assert job_environment({"PYTHONPATH": f"{own}:/mine"}) == {"PYTHONPATH": "/mine"}
+    assert job_environment({"PYTHONPATH": own}) == {}
