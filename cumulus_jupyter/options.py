@@ -127,7 +127,7 @@ def _unknown(word: str) -> InvalidArgument:
         return InvalidArgument(
             f"Unexpected word: {word}", next="Code goes below the magic's line. See %%cumulus --help."
         )
-    close = get_close_matches(word, [flag for flag in BY_FLAG if flag.startswith("--")], 1, 0.5)
+    close = get_close_matches(word, [flag for flag in BY_FLAG if flag.startswith("--")], 1, 0.6)
     hint = f"Did you mean {close[0]}?" if close else "%%cumulus --help lists the options."
     return InvalidArgument(f"Unknown option: {word}", next=hint)
 

@@ -1,0 +1,116 @@
+"""``%cumulus`` and its commands."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+
+from cumulus_jupyter.completion import COMMANDS, complete
+from cumulus_jupyter.protocol.errors import InvalidArgument, NotFound, Unavailable
+from tests.fakes.client_relay import FakeRelay, completed, fake_relay, log
+
+
+def test_the_state_says_where_the_relay_is_and_how_it_was_found(run: Any, relay: FakeRelay) -> None:
+    text = repr(run("%cumulus"))
+    assert relay.url in text and "given" in text and "ok" in text and "relay 9" in text
+
+
+def test_changed_defaults_are_shown_and_the_token_is_not(run: Any) -> None:
+    run("%cumulus config gpu=0.5")
+    text = repr(run("%cumulus"))
+    assert "default gpu" in text and "0.5" in text and "secret" not in text
+
+
+def test_jobs_are_listed(run: Any, relay: FakeRelay) -> None:
+    relay.jobs = {"j1": completed(1), "j2": completed(2)}
+    table = run("%cumulus jobs")
+    assert [view.id for view in table.items] == ["j1", "j2"]
+    assert "COMPLETED" in repr(table) and "<table" in table._repr_html_()
+
+
+@pytest.mark.parametrize("reference", ["abcdef", "abc", "name-of-abcdef"])
+def test_a_job_is_named_by_its_id_its_beginning_or_its_name(
+    run: Any, relay: FakeRelay, reference: str
+) -> None:
+    relay.jobs = {"abcdef": completed(1), "xyz": completed(2)}
+    assert run(f"%cumulus job {reference}").items[0].id == "abcdef"
+
+
+def test_a_beginning_that_several_ids_have_is_refused(run: Any, relay: FakeRelay) -> None:
+    relay.jobs = {"abc1": completed(1), "abc2": completed(2)}
+    with pytest.raises(InvalidArgument, match="abc1, abc2"):
+        run("%cumulus job abc")
+
+
+def test_a_job_that_is_not_there(run: Any) -> None:
+    with pytest.raises(NotFound, match="nothing"):
+        run("%cumulus logs nothing")
+
+
+def test_logs_are_printed(run: Any, relay: FakeRelay, capsys: Any) -> None:
+    relay.jobs["a"] = completed(1, log("one\n"), log("two\n", "stderr"))
+    run("%cumulus logs a")
+    assert capsys.readouterr().out == "one\ntwo\n"
+    run("%cumulus logs a --stderr")
+    assert capsys.readouterr().out == "two\n"
+
+
+def test_a_result_is_bound_and_returned(run: Any, shell: Any, relay: FakeRelay) -> None:
+    relay.jobs["a"] = completed(5, w=9)
+    assert run("%cumulus result a") == 5 and shell.user_ns["w"] == 9
+
+
+def test_cancel(run: Any, relay: FakeRelay) -> None:
+    relay.jobs["a"] = completed(5)[:2]
+    assert "being cancelled" in repr(run("%cumulus cancel a"))
+    assert relay.cancelled == ["a"]
+
+
+def test_simulated_gpus_are_the_relays(run: Any, relay: FakeRelay) -> None:
+    run("%cumulus config simulated_gpus=2")
+    assert relay.asked[-1] == ("PUT", "workers/local/simulated-devices")
+    assert relay.specs == [b'{"count": 2}']
+
+
+def test_connect_takes_another_relay(run: Any) -> None:
+    with fake_relay() as other:
+        assert other.url in repr(run(f"%cumulus connect {other.url}?token={other.token}"))
+
+
+def test_a_relay_that_cannot_be_reached_is_not_taken(run: Any, relay: FakeRelay) -> None:
+    with pytest.raises(Unavailable):
+        run("%cumulus connect http://127.0.0.1:1/ --token x")
+    assert relay.url in repr(run("%cumulus"))
+
+
+def test_a_misspelt_command_is_recognized(run: Any) -> None:
+    with pytest.raises(InvalidArgument, match="Did you mean attach"):
+        run("%cumulus attch x")
+
+
+def test_the_help_names_every_command(run: Any) -> None:
+    text = repr(run("%cumulus --help"))
+    assert all(f"%cumulus {command}" in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "symbol", "expected"),
+    [
+        ("%%cumulus --g", "--g", "--gpu"),
+        ("%%cumulus -i ", "", "data"),
+        ("%cumulus at", "at", "attach"),
+        ("%cumulus config ", "", "gpu="),
+    ],
+)
+def test_completions(shell: Any, line: str, symbol: str, expected: str) -> None:
+    shell.user_ns["data"] = 1
+    assert expected in complete(shell, SimpleNamespace(line=line, symbol=symbol))
+
+
+def test_the_shell_completes_options(shell: Any) -> None:
+    with provisionalcompleter():
+        found = [each.text for each in shell.Completer.completions("%%cumulus --gp", 14)]
+    assert "--gpu" in found
