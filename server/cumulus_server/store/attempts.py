@@ -50,7 +50,10 @@ def begin_attempt(
     event shows worker and devices. ``claim_hash`` is ``relay.tokens.token_hash`` of the claim
     token. Raises ``IllegalTransition`` for a job that is not QUEUED, is to be cancelled, or holds
     something of an earlier attempt.
+
+    Need not wait for the disk: an attempt that a power cut undoes has no claim, and can get none.
     """
+    tx.durable = False
     row = tx.execute(
         sql.begin_attempt,
         {

@@ -125,6 +125,7 @@ def transition(
             f"The job is {job.status} in attempt {job.attempt}, so this cannot make it {to}", job_id=job_id
         )
     job = job_row(row)
+    tx.durable = tx.durable or job.ended
     return _moved(job, write_state(tx, job, position=position))
 
 
