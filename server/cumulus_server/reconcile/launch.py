@@ -58,8 +58,8 @@ class Launcher:
         launch = self._plan(job, placement, executor)
         # Nobody is promised anything by it: after a power cut the job is still queued, and what its
         # runner does is refused.
-        row = await self._store.run(launch.write, durable=False)
-        return replace(launch, job=row)
+        await self._store.run(launch.write, durable=False)
+        return launch
 
     def _plan(self, job: JobRow, placement: Placement, executor: Executor) -> Launch:
         address, attempt, spec = self._address(), job.attempt + 1, job.spec
@@ -121,7 +121,7 @@ class Launch:
     booking_request: BookingRequest
     booking: Booking | None
 
-    def write(self, tx: Transaction) -> JobRow:
+    def write(self, tx: Transaction) -> None:
         """The attempt's row, leases, handle and states, in one transaction."""
         job_id, attempt = self.job.id, self.request.attempt
         enforced_by = self.partition.enforced_by(self.booking) if self.partition and self.booking else ""
@@ -140,7 +140,6 @@ class Launch:
         attempts.save_handle(tx, job_id, attempt, self.handle)
         if self.booking is not None:
             attempts.save_partition(tx, job_id, attempt, self.booking, enforced_by)
-        moved = jobs.transition(tx, job_id, SCHEDULING, attempt=attempt)
+        jobs.transition(tx, job_id, SCHEDULING, attempt=attempt)
         if self.partition is not None:
-            moved = jobs.transition(tx, job_id, CREATING_PARTITION, attempt=attempt)
-        return moved.job
+            jobs.transition(tx, job_id, CREATING_PARTITION, attempt=attempt)

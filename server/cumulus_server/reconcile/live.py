@@ -58,13 +58,13 @@ class LiveAttempts:
         """Whether something is being started."""
         return bool(self._launching)
 
-    def watch(self, job: JobRow) -> None:
+    def watch(self, job_id: str, attempt: int) -> None:
         """Remember a live attempt.
 
         One that an earlier relay has begun gets its whole time again: its runner keeps the time, and
         only that runner knows when its code began. This loop's own deadline is for runners that don't.
         """
-        self._watches[job.id] = Watch(job.attempt, _now())
+        self._watches[job_id] = Watch(attempt, _now())
 
     def gone(self, job_id: str, attempt: int, status: InstanceStatus) -> None:
         """The instance of this attempt has ended, or never began. Others are not looked at."""
@@ -81,10 +81,10 @@ class LiveAttempts:
 
     def launch(self, launch: Launch) -> None:
         """Start the instance of an attempt that has been written down."""
-        job = launch.job
-        self._ends.pop(job.id, None)
-        self.watch(job)
-        self._launching[job.id] = self._tasks.spawn(f"launch {job.id}", self._launch(launch))
+        job_id = launch.job.id
+        self._ends.pop(job_id, None)
+        self.watch(job_id, launch.request.attempt)
+        self._launching[job_id] = self._tasks.spawn(f"launch {job_id}", self._launch(launch))
 
     async def _launch(self, launch: Launch) -> None:
         job_id, attempt = launch.job.id, launch.request.attempt

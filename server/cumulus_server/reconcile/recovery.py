@@ -60,7 +60,7 @@ def _book(loop: Reconciler, job: JobRow, shares: tuple[Share, ...]) -> None:
 
 
 async def _adopt(loop: Reconciler, job: JobRow, owned: dict[tuple[str, int], tuple[Executor, Owned]]) -> None:
-    loop.live.watch(job)
+    loop.live.watch(job.id, job.attempt)
     executor = loop.executors.get(job.executor)
     found = owned.get((job.id, job.attempt))
     if executor is None:

@@ -22,7 +22,7 @@ from tests.fakes.inline_store import InlineStore
 from tests.fakes.relay import FakeRelay, SimulatedRunner
 from tests.fakes.virtual_time import run_virtual
 
-#: How many histories one run of the tests looks at; more are asked for with CUMULUS_SEEDS.
+#: How many histories one run of the tests looks at; SIMULATION_SEEDS asks for more.
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "300"))
 CHUNK = 25
 

@@ -137,24 +137,23 @@ class ProcessExecutor:
             return handle
         assert self._pool is not None, "open() comes first"
         interpreter = self._interpreter(request.python)
-        work = self._folders.make(key)
         runner = await self._pool.take(interpreter)
         self._busy[key] = runner
         self._done[key] = asyncio.Event()
         try:
-            runner.assign(self._assignment(request, work))
+            runner.assign(self._assignment(request))
         except StartFailed:
             self._forget(key)
             raise
         return handle
 
-    def _assignment(self, request: StartRequest, workdir: Path) -> Assignment:
+    def _assignment(self, request: StartRequest) -> Assignment:
         return Assignment(
             job_id=request.job_id,
             attempt=request.attempt,
             claim_token=request.claim_token,
             url=request.url,
-            workdir=str(workdir),
+            workdir=self._folders.work((request.job_id, request.attempt)),
             relay_file=request.relay_file,
             environments_dir=str(self.config.environments),
             env={
@@ -230,7 +229,8 @@ class ProcessExecutor:
             await asyncio.to_thread(procfs.end_family, -1, None, _marks(key))
         self._forget(key)
         self._ended.pop(key, None)
-        await asyncio.to_thread(self._folders.remove, key)
+        if not self._folders.remove_tidy(key):
+            await asyncio.to_thread(self._folders.remove, key)
 
     async def _tidied(self, handle: Handle, key: Key) -> None:
         """Wait until the runner has put itself away, within reason."""

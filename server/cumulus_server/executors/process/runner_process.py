@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
@@ -84,7 +83,7 @@ class RunnerProcess:
 
     def assign(self, assignment: Assignment) -> None:
         """Hand it a job. Raises ``StartFailed`` where it cannot take it."""
-        line = json.dumps(asdict(assignment)).encode() + b"\n"
+        line = json.dumps(vars(assignment)).encode() + b"\n"
         self.job = (assignment.job_id, assignment.attempt)
         try:
             sent = self._socket.send(line)
