@@ -4,7 +4,9 @@ The pipe carries the text of ``print`` as it is: UTF-8, which never contains the
 byte starts a mark:
 
 - ``FF 31`` / ``FF 32``: the text after it is stdout / stderr;
-- ``FF 45``, sender (4 bytes), last (1 byte), length (2 bytes), payload: part of a message.
+- ``FF 45``, sender (4 bytes), place (1 byte), length (2 bytes), payload: part of a message. Of the place,
+  bit 0 says that it is the last part, bit 1 that it is the first: an interrupt may have cut the message
+  before it short.
 
 Every write is at most ``PIPE_BUF`` bytes, so writes of several processes never mix: processes that
 the job forks write here too, and mark each of their texts.
@@ -19,6 +21,7 @@ ATOMIC_BYTES = 4096
 MARK = b"\xff"
 STDOUT, STDERR, EVENT = b"1", b"2", b"E"
 STREAMS = {STDOUT[0]: "stdout", STDERR[0]: "stderr"}
+_LAST, _FIRST = 1, 2
 _HEAD = struct.Struct("<2sIBH")
 _PAYLOAD_BYTES = ATOMIC_BYTES - _HEAD.size
 
@@ -28,8 +31,8 @@ def message_parts(payload: bytes, sender: int) -> Iterator[bytes]:
     size = len(payload)
     for start in range(0, size, _PAYLOAD_BYTES):
         part = payload[start : start + _PAYLOAD_BYTES]
-        last = start + _PAYLOAD_BYTES >= size
-        yield _HEAD.pack(MARK + EVENT, sender, last, len(part)) + part
+        place = (_LAST if start + _PAYLOAD_BYTES >= size else 0) | (0 if start else _FIRST)
+        yield _HEAD.pack(MARK + EVENT, sender, place, len(part)) + part
 
 
 def text_parts(data: bytes, mark: bytes) -> Iterator[bytes]:
@@ -85,18 +88,16 @@ class FrameReader:
         if len(data) < start:
             return None
         sender: int
-        last: int
+        place: int
         length: int
-        _, sender, last, length = _HEAD.unpack_from(data, mark)
+        _, sender, place, length = _HEAD.unpack_from(data, mark)
         end = start + length
         if len(data) < end:
             return None
-        if last and sender not in self._parts:
-            self._on_message(data[start:end])
-            return end
-        parts = self._parts.setdefault(sender, [])
+        parts = [] if place & _FIRST else self._parts.get(sender, [])
         parts.append(data[start:end])
-        if last:
+        self._parts[sender] = parts
+        if place & _LAST:
             del self._parts[sender]
             self._on_message(b"".join(parts))
         return end

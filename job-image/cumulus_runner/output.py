@@ -12,6 +12,7 @@ from .frames import FrameReader
 from .loop import Loop
 from .nursery import Child
 from .outbox import Outbox
+from .outcomes import say
 from .streams import ERROR_KIND, EVENT_KIND, NOTE_KIND, RESULT_KIND, unread_bytes
 
 _READ_BYTES = 1024 * 1024
@@ -159,6 +160,13 @@ class Output:
         self._outbox.text(stream, stream, data)
 
     def _message(self, payload: bytes) -> None:
+        try:
+            self._take_message(payload)
+        except (ValueError, KeyError, TypeError) as error:
+            # The program can reach this pipe too.
+            say(f"passed over a malformed message of process {self._child.pid}: {error!r}")
+
+    def _take_message(self, payload: bytes) -> None:
         kind, body = payload[:1], payload[1:]
         if kind == NOTE_KIND:
             note = json.loads(body)
@@ -168,6 +176,8 @@ class Output:
                 self._on_note(note)
             return
         if kind == RESULT_KIND:
+            if self.has_result:
+                return
             self.has_result = self.finishing = True
         elif kind == ERROR_KIND:
             self.finishing = True

@@ -124,9 +124,16 @@ def _enter_folders(state: _Run) -> None:
         site.addsitedir(environment)
         added = [path for path in sys.path if path not in known]
         sys.path[:] = added + [path for path in sys.path if path in known]
+        _put_first("PATH", os.path.join(environment, "bin"))
+        _put_first("PYTHONPATH", environment)
     if state.job.get("bundle"):
         bundle.extract_files(state.job["bundle"], os.getcwd())
     sys.path.insert(0, os.getcwd())
+
+
+def _put_first(variable: str, path: str) -> None:
+    rest = os.environ.get(variable)
+    os.environ[variable] = os.pathsep.join([path, rest]) if rest else path
 
 
 def _blobs(state: _Run) -> Dict[str, Any]:

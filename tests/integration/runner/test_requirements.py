@@ -55,6 +55,17 @@ def test_installed_then_shared(runner: ServedRunner, tmp_path: Path) -> None:
     )
 
 
+def test_programs_that_the_job_starts_have_them_too(runner: ServedRunner, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "cumulus_inherited")
+    job = runner.run(
+        "import subprocess, sys\n"
+        "code = 'import cumulus_inherited; print(cumulus_inherited.version)'\n"
+        "subprocess.run([sys.executable, '-c', code], check=True);",
+        requirements=[wheel],
+    )
+    assert job.text("stdout") == "1.0\n"
+
+
 def test_what_is_there_is_not_installed(runner: ServedRunner) -> None:
     job = runner.run("import cloudpickle", requirements=["cloudpickle"])
     assert not job.of_type("progress")

@@ -200,3 +200,16 @@ def test_an_exception_that_cannot_be_shown(runner: ServedRunner) -> None:
 def test_runaway_recursion(runner: ServedRunner) -> None:
     job = runner.run("def f(): return f()\nf()")
     assert job.error["name"] == "RecursionError"
+
+
+def test_a_program_that_writes_to_the_runners_pipe(runner: ServedRunner) -> None:
+    """It harms itself only."""
+    job = runner.run(
+        "import os\n"
+        "for fd in map(int, os.listdir('/proc/self/fd')):\n"
+        "    if fd > 2:\n"
+        "        try: os.write(fd, b'\\xffE\\0\\0\\0\\0\\3\\x04\\0nxyz')\n"
+        "        except OSError: pass\n"
+        "x = 1"
+    )
+    assert result_values(job)["x"] == 1

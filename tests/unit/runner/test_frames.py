@@ -58,3 +58,9 @@ def test_marked_texts_cut_no_character(text: str) -> None:
     parts = list(text_parts(text.encode(), STDERR))
     assert all(len(part) <= ATOMIC_BYTES for part in parts)
     assert "".join(part[2:].decode() for part in parts) == text
+
+
+def test_a_message_cut_short_is_forgotten() -> None:
+    cut = list(message_parts(b"1" * 10_000, 1))[:2]
+    whole = list(message_parts(b"2" * 10_000, 1))
+    assert read_back(b"".join([*cut, *whole]), 1000) == [("message", b"2" * 10_000)]
