@@ -60,12 +60,14 @@ class CumulusMagics(magic.Magics):
     def _shortly(self, work: Callable[[], Any]) -> Any:
         try:
             return work()
-        except CumulusError as error:
-            from .view.failure import shorten
+        except BaseException as error:
+            from .view.failure import fit, shorten
 
-            raise shorten(error) from None
-        except SyntaxError as error:
-            self._show_syntax_errors_short(type(error))
+            if isinstance(error, CumulusError):
+                shorten(error)
+            elif isinstance(error, SyntaxError):
+                self._show_syntax_errors_short(type(error))
+            fit(error, self.shell)
             raise
 
     def _show_syntax_errors_short(self, kind: type[SyntaxError]) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..protocol.errors import CumulusError, Unavailable
@@ -26,8 +26,8 @@ _POLL_S = 0.05
 _LOG_TAIL_LINES = 12
 #: What a relay must not inherit from the kernel that starts it.
 _PRIVATE = ("JPY_", "JUPYTERHUB_", "CUMULUS_URL", "CUMULUS_TOKEN")
-#: Kept so that a relay which ends is not left a zombie while this process lives.
-_started: dict[int, subprocess.Popen[bytes]] = {}
+#: Process ids of the relays this process started, so that one which ends is not left a zombie.
+_started: set[int] = set()
 
 
 def start_relay(folder: Path) -> Candidate:
@@ -50,8 +50,10 @@ def start_relay(folder: Path) -> Candidate:
 
 def start_relay_if_dead(folder: Path) -> Candidate | None:
     """Start the user's relay again where its process is gone; ``None`` where it is not."""
-    for process in _started.values():
-        process.poll()
+    for pid in list(_started):
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                _started.discard(pid)
     try:
         import json
 
@@ -78,11 +80,13 @@ def _launch(folder: Path, stale: Candidate | None) -> Candidate:
             env=env,
             start_new_session=True,
         )
-    _started[process.pid] = process
     give_up = time.monotonic() + START_LIMIT_S
     while time.monotonic() < give_up:
         now = local_candidate(folder)
         if now is not None and now != stale and _answers(now):
+            _started.add(process.pid)
+            # It outlives this process, and that is no accident to be warned of.
+            process.returncode = 0
             return now
         if process.poll() is not None:
             raise Unavailable(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from ..protocol.errors import CumulusError
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _RED, _BOLD, _DIM, _END = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -32,6 +35,23 @@ def shorten(error: CumulusError) -> CumulusError:
     if "_render_traceback_" not in error.__dict__:
         error.__dict__["_render_traceback_"] = ShortError(error.code, error.message, error.next, error.job_id)
     return error
+
+
+class Uncoloured:
+    """The lines of another rendering, for a shell without colours."""
+
+    def __init__(self, render: Callable[[], list[str]]) -> None:
+        self._render = render
+
+    def __call__(self) -> list[str]:
+        return [_COLOUR.sub("", line) for line in self._render()]
+
+
+def fit(error: BaseException, shell: Any) -> None:
+    """Show an exception as this shell shows its own: in colours, or without."""
+    render = error.__dict__.get("_render_traceback_")
+    if render is not None and str(getattr(shell, "colors", "")).lower() == "nocolor":
+        error.__dict__["_render_traceback_"] = Uncoloured(render)
 
 
 def show_syntax_error(
