@@ -87,6 +87,7 @@ class KeyedQueue:
                 self._running[key] = task
 
     async def _handle(self, key: str) -> None:
+        self._due.pop(key, None)  # what it was woken for before it began, it sees now
         try:
             again_s = await self._handler(key)
             self._failures.pop(key, None)
