@@ -33,28 +33,38 @@ class Files:
         """A job's bundle."""
         return self._bundles / f"{job_id}.zip"
 
-    def value(self, job_id: str, name: str) -> Path:
-        """A stored value of a job. Names are any identifier, so the file is named by their hash."""
-        return self._values / job_id / hashlib.sha256(name.encode()).hexdigest()[:32]
+    def value(self, job_id: str, name: str, attempt: int) -> Path:
+        """A value that an attempt stored. Names are any identifier, so the file is named by their hash.
 
-    def keep(self, arrived: Path, home: Path) -> int:
-        """Put a body that has arrived in its place, on the disk for good; its size in bytes. Blocks.
+        Each attempt has files of its own, so that one that is over cannot write over the next one's.
+        """
+        return self._values / job_id / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.{attempt}"
 
-        Raises ``ResourceExhausted`` where the disk is full.
+    def keep(self, arrived: Path, home: Path, *, sync: bool = True) -> int:
+        """Put a body that has arrived in its place; its size in bytes. Blocks.
+
+        On the disk for good where ``sync`` is true, else once ``sync`` was called. Raises
+        ``ResourceExhausted`` where the disk is full.
         """
         try:
             home.parent.mkdir(exist_ok=True, mode=0o700)
-            with arrived.open("rb") as file:
-                os.fsync(file.fileno())
-                size_bytes = os.fstat(file.fileno()).st_size
+            if sync:
+                _sync_one(arrived)
+            size_bytes = arrived.stat().st_size
             arrived.replace(home)
-            _sync_folder(home.parent)
+            if sync:
+                _sync_one(home.parent)
         except OSError as error:
-            raise ResourceExhausted(
-                f"The relay cannot keep what was sent: {error.strerror}",
-                next="Free space where the relay keeps its state, then try again.",
-            ) from error
+            raise _full(error) from error
         return size_bytes
+
+    def sync(self, home: Path) -> None:
+        """Wait until a kept file is on the disk. Raises ``ResourceExhausted``. Blocks."""
+        try:
+            _sync_one(home)
+            _sync_one(home.parent)
+        except OSError as error:
+            raise _full(error) from error
 
     def forget(self, job_id: str) -> None:
         """Remove everything of a job. Idempotent."""
@@ -68,8 +78,15 @@ class Files:
         }
 
 
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
+def _full(error: OSError) -> ResourceExhausted:
+    return ResourceExhausted(
+        f"The relay cannot keep what was sent: {error.strerror}",
+        next="Free space where the relay keeps its state, then try again.",
+    )
+
+
+def _sync_one(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(opened)
     finally:

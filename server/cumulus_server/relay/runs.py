@@ -138,30 +138,31 @@ class Runs:
     async def put_value(self, session: Session, name: str, arrived: Path) -> None:
         """Keep a value that has arrived in full. ``arrived`` is taken over."""
         size_bytes = await asyncio.to_thread(
-            self._files.keep, arrived, self._files.value(session.job_id, name)
+            self._files.keep, arrived, self._files.value(session.job_id, name, session.attempt)
         )
 
         def put(tx: Transaction) -> None:
-            stored_values.put(tx, _live(tx, session).id, name, size_bytes)
+            stored_values.put(tx, _live(tx, session).id, name, session.attempt, size_bytes)
 
         await self._store.run(put)
 
     async def value(self, session: Session, job_id: str, name: str) -> Path:
         """The file of a value of another job of the same owner. Raises ``NotFound``."""
 
-        def read(tx: Transaction) -> bool:
+        def read(tx: Transaction) -> int | None:
             mine, other = _live(tx, session), jobs.find(tx, job_id)
             if other is None or other.owner != mine.owner:
-                return False
-            return stored_values.size_bytes(tx, job_id, name) is not None
+                return None
+            return stored_values.attempt_of(tx, job_id, name)
 
-        if not await self._store.run(read):
+        attempt = await self._store.run(read)
+        if attempt is None:
             raise NotFound(
                 f"The job {job_id} has no stored value {name!r}",
                 next="It may have been removed with the job's history; make it again.",
                 job_id=session.job_id,
             )
-        return self._files.value(job_id, name)
+        return self._files.value(job_id, name, attempt)
 
     async def control(self, session: Session) -> ControlStream:
         """The commands for this runner, from now on; one that is due comes first."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cumulus_jupyter.protocol.errors import FailedPrecondition, NotFound
+from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition, NotFound
 from cumulus_jupyter.protocol.jobs import CANCELLED, JobList, JobResult, JobView, Stats, WorkerList
 
 from ..store import JobRow, Store, StoredEvent, Transaction, events, jobs, listing, stored_values
@@ -75,10 +75,7 @@ class Submissions:
         new = jobs.NewJob(job_id, owner, encode_spec(spec), program, bundle_bytes, key, digest)
         follower = self._hub.follow(job_id, new=True)
         try:
-            # The loop may begin while this waits for the disk: nothing is promised to anybody before.
-            job, created = await self._store.run(
-                lambda tx: _insert_once(tx, new), committed=lambda done: self._waker.wake(done[0].id)
-            )
+            job, created = await self._store_job(new)
         except BaseException:
             follower.close()
             self._files.forget(job_id)
@@ -91,7 +88,26 @@ class Submissions:
 
     def _take_bundle(self, job_id: str, arrived: Path) -> int:
         check_bundle(arrived, self._bundle_limit_bytes)
-        return self._files.keep(arrived, self._files.bundle(job_id))
+        return self._files.keep(arrived, self._files.bundle(job_id), sync=False)
+
+    async def _store_job(self, new: jobs.NewJob) -> tuple[JobRow, bool]:
+        """Commit the job, then wait until it and its bundle are on the disk.
+
+        The loop may begin meanwhile: nothing is promised to anybody before this returns.
+        """
+        insert = self._store.run(
+            lambda tx: _insert_once(tx, new), committed=lambda done: self._waker.wake(done[0].id)
+        )
+        if not new.bundle_bytes:
+            return await insert
+        inserting = asyncio.ensure_future(insert)
+        try:
+            await asyncio.to_thread(self._files.sync, self._files.bundle(new.id))
+        except CumulusError:
+            await inserting
+            await self.cancel(new.owner, new.id)
+            raise
+        return await inserting
 
     async def row(self, owner: str, job_id: str) -> JobRow:
         """The job of this owner. Raises ``NotFound``, also for somebody else's."""
@@ -157,13 +173,14 @@ class Submissions:
     async def value(self, owner: str, job_id: str, name: str) -> Path:
         """The file of a stored value. Raises ``NotFound``."""
 
-        def read(tx: Transaction) -> bool:
+        def read(tx: Transaction) -> int | None:
             _own(tx, owner, job_id)
-            return stored_values.size_bytes(tx, job_id, name) is not None
+            return stored_values.attempt_of(tx, job_id, name)
 
-        if not await self._store.run(read):
+        attempt = await self._store.run(read)
+        if attempt is None:
             raise NotFound(f"The job has no stored value {name!r}", job_id=job_id)
-        return self._files.value(job_id, name)
+        return self._files.value(job_id, name, attempt)
 
     async def stats(self, owner: str) -> Stats:
         """Counts over the owner's kept history."""

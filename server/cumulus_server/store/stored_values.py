@@ -6,13 +6,13 @@ from .database import Transaction
 from .queries import sql
 
 
-def put(tx: Transaction, job_id: str, name: str, size_bytes: int) -> None:
+def put(tx: Transaction, job_id: str, name: str, attempt: int, size_bytes: int) -> None:
     """Say that a value is stored; a second time replaces the first."""
-    tx.execute(sql.put_value, (job_id, name, size_bytes))
+    tx.execute(sql.put_value, (job_id, name, attempt, size_bytes))
 
 
-def size_bytes(tx: Transaction, job_id: str, name: str) -> int | None:
-    """Size of a stored value; ``None`` where there is none."""
+def attempt_of(tx: Transaction, job_id: str, name: str) -> int | None:
+    """The attempt that stored a value; ``None`` where there is none."""
     row = tx.execute(sql.get_value, (job_id, name)).fetchone()
     return None if row is None else int(row[0])
 

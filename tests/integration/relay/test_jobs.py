@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import zipfile
@@ -241,3 +242,21 @@ async def test_simulated_devices_are_declared_kept_and_refused(server: Server) -
 async def test_workers_are_listed(server: Server) -> None:
     workers = json.loads((await server.fetch("GET", "/workers")).body)["workers"]
     assert [worker["id"] for worker in workers] == ["local"]
+
+
+async def test_a_full_disk_is_told_and_nothing_is_queued(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    body, headers = multipart(SPEC, zipped(data=bytes(1000)))
+    for place in ("os.fsync", "cumulus_server.relay.files._sync_one", "pathlib.Path.replace"):
+        with monkeypatch.context() as broken:
+            broken.setattr(place, full)
+            answer = await server.fetch("POST", "/jobs", body, headers=headers)
+        assert (answer.code, json.loads(answer.body)["code"]) == (503, "RESOURCE_EXHAUSTED"), place
+    listed = json.loads((await server.fetch("GET", "/jobs")).body)["jobs"]
+    assert all(job["cancel_requested"] for job in listed)
+    assert not list((server.relay.config.state_dir / "incoming").iterdir())
+    assert (await server.fetch("POST", "/jobs", body, headers=headers)).code == 201

@@ -215,3 +215,13 @@ async def test_values_have_names_and_a_limit(server: Server) -> None:
     refused = await server.fetch("PUT", "/runner/values/b", b"123456", token=key)
     assert (refused.code, json.loads(refused.body)["code"]) == (413, "PAYLOAD_TOO_LARGE")
     assert (await server.fetch("PUT", "/runner/values/b", b"1234", token=key)).code == 200
+
+
+async def test_an_older_attempt_cannot_write_over_a_value(server: Server) -> None:
+    job_id, old = await server.running()
+    await server.fetch("PUT", "/runner/values/v", b"first", token=old)
+    token, key = await server.moving.retry(job_id), new_token()
+    await server.claim(job_id, token, key, attempt=2)
+    await server.fetch("PUT", "/runner/values/v", b"second", token=key)
+    assert (await server.fetch("PUT", "/runner/values/v", b"ghost", token=old)).code == 409
+    assert (await server.fetch("GET", f"/jobs/{job_id}/values/v")).body == b"second"

@@ -81,15 +81,15 @@ async def test_old_jobs_leave_the_database_and_the_disk(store: Store, tmp_path: 
 
     def make(tx: Transaction, job_id: str, ended_ms: int | None, released: bool = True) -> None:
         job = jobs.insert(tx, new(job_id)).job
-        stored_values.put(tx, job_id, "v", 1)
+        stored_values.put(tx, job_id, "v", 1, 1)
         status = "COMPLETED" if ended_ms else "QUEUED"
         tx.execute(
             "UPDATE jobs SET ended_ms = ?, released = ?, status = ? WHERE id = ?",
             (ended_ms, released, status, job_id),
         )
         files.bundle(job_id).write_bytes(b"b")
-        files.value(job_id, "v").parent.mkdir()
-        files.value(job_id, "v").write_bytes(b"v")
+        files.value(job_id, "v", 1).parent.mkdir()
+        files.value(job_id, "v", 1).write_bytes(b"v")
         assert job.number
 
     for number in range(120):

@@ -59,6 +59,7 @@ CREATE INDEX sessions_job ON sessions (job_id);
 CREATE TABLE stored_values (
     job_id  TEXT NOT NULL,
     name    TEXT NOT NULL,
+    attempt INTEGER NOT NULL,                            -- that stored it; part of its file's name
     bytes   INTEGER NOT NULL,
     PRIMARY KEY (job_id, name)
 ) WITHOUT ROWID;

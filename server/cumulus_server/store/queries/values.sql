@@ -1,9 +1,9 @@
 -- name: put_value
-INSERT INTO stored_values (job_id, name, bytes) VALUES (?, ?, ?)
-ON CONFLICT (job_id, name) DO UPDATE SET bytes = excluded.bytes;
+INSERT INTO stored_values (job_id, name, attempt, bytes) VALUES (?, ?, ?, ?)
+ON CONFLICT (job_id, name) DO UPDATE SET attempt = excluded.attempt, bytes = excluded.bytes;
 
 -- name: get_value
-SELECT bytes FROM stored_values WHERE job_id = ? AND name = ?;
+SELECT attempt FROM stored_values WHERE job_id = ? AND name = ?;
 
 -- name: value_names
 SELECT name FROM stored_values WHERE job_id = ? ORDER BY name;
