@@ -61,12 +61,14 @@ class CumulusMagics(magic.Magics):
         try:
             return work()
         except BaseException as error:
-            from .view.failure import fit, shorten
+            from .view.failure import fit, shorten, stopped_early
 
             if isinstance(error, CumulusError):
                 shorten(error)
             elif isinstance(error, SyntaxError):
                 self._show_syntax_errors_short(type(error))
+            elif isinstance(error, KeyboardInterrupt):
+                stopped_early(error)
             fit(error, self.shell)
             raise
 

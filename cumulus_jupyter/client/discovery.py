@@ -35,7 +35,7 @@ class Candidate:
 
     kind: str
     url: str
-    token: str
+    token: str = field(repr=False)
     #: Where this address came from, in words.
     source: str
 

@@ -20,7 +20,8 @@ from ..protocol import API_PATH, PROTOCOL_HEADER, PROTOCOL_VERSION
 from ..protocol.errors import Unauthenticated
 from .address import Address, parse_address
 from .answers import away, error_of
-from .connection import Connection, Part, size_of, wait_readable
+from .connection import Connection, Part, Wait, size_of, wait_readable
+from .interrupts import InterruptGate, letting_through
 from .response import PATIENCE_S, Response
 
 #: How long a request keeps trying while the relay is away.
@@ -87,8 +88,8 @@ class Endpoint:
         body: Sequence[Part] = (),
         headers: Mapping[str, str] | None = None,
         timeout_s: float = PATIENCE_S,
-        checkpoint: Callable[[], None] | None = None,
-        prepare: Callable[[Connection], None] | None = None,
+        gate: InterruptGate | None = None,
+        wait: Wait = wait_readable,
     ) -> tuple[Connection, Response]:
         """Send one request; the caller reads the answer and gives the connection back or closes it.
 
@@ -96,11 +97,12 @@ class Endpoint:
         """
         head = self.head(method, path, body, headers or {})
         while True:
-            connection, used = self.take()
-            if prepare:
-                prepare(connection)
+            with letting_through(gate):
+                connection, used = self.take()
+            connection.wait = wait
             try:
-                return connection, connection.request(head, body, timeout_s, checkpoint)
+                check = gate.check if gate is not None else None
+                return connection, connection.request(head, body, timeout_s, check)
             except OSError:
                 connection.close()
                 if not used:
@@ -153,21 +155,20 @@ class Http:
         *,
         away_limit_s: float = AWAY_LIMIT_S,
         timeout_s: float = PATIENCE_S,
-        checkpoint: Callable[[], None] | None = None,
-        prepare: Callable[[Connection], None] | None = None,
+        gate: InterruptGate | None = None,
     ) -> tuple[Endpoint, Connection, Response]:
         """Send a request, again while the relay is away, and return its successful answer.
 
-        Raises the ``CumulusError`` the relay answered with, or ``Unavailable``.
+        Through ``gate`` it can be interrupted where nothing is lost by it. Raises the ``CumulusError`` the
+        relay answered with, or ``Unavailable``.
         """
         endpoint = self.endpoint
         give_up = 0.0
         pause_s = _FIRST_PAUSE_S
+        wait = gate.wait_for_answer if gate is not None else wait_readable
         while True:
             try:
-                connection, response = endpoint.open(
-                    method, path, body, headers, timeout_s, checkpoint, prepare
-                )
+                connection, response = endpoint.open(method, path, body, headers, timeout_s, gate, wait)
                 return _checked(endpoint, connection, response)
             except Unauthenticated:
                 # A relay that was started again has a new token, perhaps on the same port.
@@ -180,9 +181,10 @@ class Http:
                 give_up = give_up or now + away_limit_s
                 if now + pause_s > give_up:
                     raise away(endpoint.url, error) from None
-                time.sleep(pause_s)
+                with letting_through(gate):
+                    time.sleep(pause_s)
+                    endpoint = self.relocate(endpoint)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                endpoint = self.relocate(endpoint)
 
     def open_once(
         self,
@@ -190,10 +192,11 @@ class Http:
         method: str,
         path: str,
         headers: Mapping[str, str],
-        prepare: Callable[[Connection], None],
+        gate: InterruptGate | None,
     ) -> tuple[Endpoint, Connection, Response]:
         """Like ``open``, to this endpoint and without trying again. Raises ``OSError`` too."""
-        connection, response = endpoint.open(method, path, (), headers, prepare=prepare)
+        wait = gate.wait if gate is not None else wait_readable
+        connection, response = endpoint.open(method, path, (), headers, gate=gate, wait=wait)
         return _checked(endpoint, connection, response)
 
     def call(

@@ -12,6 +12,8 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -20,6 +22,11 @@ from .connection import wait_readable
 #: How long the answer to a submission is still waited for after an interrupt.
 ANSWER_GRACE_S = 0.6
 _SLICE_S = 0.1
+
+
+def letting_through(gate: InterruptGate | None) -> AbstractContextManager[None]:
+    """Inside, interrupts come through anywhere, whether there is a gate or not."""
+    return nullcontext() if gate is None else gate.lifted()
 
 
 class InterruptGate:
@@ -75,9 +82,15 @@ class InterruptGate:
                     self.check()
         return True
 
-    def sleep(self, seconds: float) -> None:
-        """Sleep; an interrupt comes through."""
-        self.wait(select.poll(), seconds)
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Inside, interrupts come through anywhere: nothing there is lost by them."""
+        self._waiting = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._waiting = False
 
     def check(self) -> None:
         """Raise the remembered interrupt, if there is one."""

@@ -10,7 +10,7 @@ from ..protocol.events import Event, State
 from ..protocol.jobs import END_STATES
 from .connection import Connection, wait_readable
 from .http import Endpoint, Http, segment
-from .interrupts import InterruptGate
+from .interrupts import InterruptGate, letting_through
 from .response import ConnectionLost, Response
 from .sse import Numbered, SseParser, numbered
 
@@ -156,15 +156,16 @@ class EventStream:
         endpoint = self._http.endpoint
         if self._lost_at is not None:
             pause_s = self._pause_s if left_s is None else min(self._pause_s, left_s)
-            self._sleep(pause_s)
-            if pause_s < self._pause_s:
-                return False
+            with letting_through(self._gate):
+                time.sleep(pause_s)
+                if pause_s < self._pause_s:
+                    return False
+                endpoint = self._http.relocate(endpoint)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-            endpoint = self._http.relocate(endpoint)
         path = f"jobs/{segment(self.job_id)}/events?after={self.seq}"
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(self.seq)}
         try:
-            self._adopt(self._http.open_once(endpoint, "GET", path, headers, self._prepare))
+            self._adopt(self._http.open_once(endpoint, "GET", path, headers, self._gate))
         except (Unauthenticated, Unavailable) as error:
             # A relay that is just starting, or one whose new token is not known here yet.
             if self._lost_at is not None and time.monotonic() - self._lost_at > _REFUSAL_LIMIT_S:
@@ -175,16 +176,6 @@ class EventStream:
         self._lost_at = None
         self._pause_s = _FIRST_PAUSE_S
         return True
-
-    def _prepare(self, connection: Connection) -> None:
-        if self._gate is not None:
-            connection.wait = self._gate.wait
-
-    def _sleep(self, seconds: float) -> None:
-        if self._gate is not None:
-            self._gate.sleep(seconds)
-        else:
-            time.sleep(seconds)
 
 
 def only_events(found: list[Numbered]) -> list[Event]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..protocol.program import Program
 from ..protocol.resources import DURATION_DEFAULT_S
-from .connection import Connection, Part
+from .connection import Part
 from .http import Http
 from .interrupts import InterruptGate
 from .stream import Opened
@@ -103,18 +103,13 @@ def submit(
         headers["Content-Type"] = "application/json"
         body = [submission.spec]
 
-    def prepare(connection: Connection) -> None:
-        if gate is not None:
-            connection.wait = gate.wait_for_answer
-
     endpoint, connection, response = http.open(
         "POST",
         "jobs",
         body,
         headers,
         away_limit_s=SUBMIT_AWAY_LIMIT_S,
-        checkpoint=gate.check if gate is not None else None,
-        prepare=prepare,
+        gate=gate,
     )
     job_id = response.headers.get("location", "").rstrip("/").rpartition("/")[2]
     if events:

@@ -74,3 +74,9 @@ class JobInterrupted(KeyboardInterrupt):
         self.message = message
         self.job_id = job_id
         self.__dict__["_render_traceback_"] = ShortError("Stopped", message, next, job_id)
+
+
+def stopped_early(error: KeyboardInterrupt) -> None:
+    """Show an interrupt that came while nothing of the cell was running, or nothing any more."""
+    if "_render_traceback_" not in error.__dict__:
+        error.__dict__["_render_traceback_"] = ShortError("KeyboardInterrupt", "The cell was stopped")

@@ -7,7 +7,11 @@ import signal
 
 import pytest
 
+from cumulus_jupyter.client.http import Endpoint, Http
 from cumulus_jupyter.client.interrupts import InterruptGate
+from cumulus_jupyter.client.submission import JobOptions, make_submission, submit
+from cumulus_jupyter.protocol.program import Program
+from tests.fakes.client_relay import TOKEN, fake_relay
 
 
 def interrupt() -> None:
@@ -60,3 +64,21 @@ def test_a_handler_that_is_not_pythons_own_is_left_alone() -> None:
             assert signal.getsignal(signal.SIGINT) is own
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_where_nothing_is_lost_by_it_an_interrupt_comes_through_at_once() -> None:
+    with InterruptGate() as gate, pytest.raises(KeyboardInterrupt), gate.lifted():
+        interrupt()
+
+
+def test_a_submission_to_a_relay_that_is_away_can_be_stopped() -> None:
+    with fake_relay() as relay:
+        gone = Endpoint(relay.url, TOKEN)
+
+    def looked_for(lost: Endpoint | None) -> Endpoint:
+        if lost is not None:
+            interrupt()
+        return gone
+
+    with InterruptGate() as gate, pytest.raises(KeyboardInterrupt):
+        submit(Http(looked_for), make_submission(Program("cell"), JobOptions()), gate=gate)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cumulus_jupyter.client import stream as stream_module
 from cumulus_jupyter.client.http import Endpoint, Http
 from cumulus_jupyter.client.stream import EventStream
-from cumulus_jupyter.protocol.errors import NotFound
+from cumulus_jupyter.protocol.errors import NotFound, Unavailable
 from tests.fakes.client_relay import TOKEN, FakeRelay, completed, fake_relay, log, state
 
 LINES = [log(f"{n}\n") for n in range(10)]
@@ -83,3 +84,21 @@ def test_reading_ends_when_nothing_comes_in_time(relay: FakeRelay, http: Http) -
     assert stream.read(0.02) == []
     relay.add("a", *completed(1)[1:])
     assert numbers(stream) == [2, 3, 4]
+
+
+def test_a_relay_that_has_gone_silent_is_asked_again(
+    relay: FakeRelay, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "SILENCE_LIMIT_S", 0.05)
+    relay.jobs["a"] = [state("QUEUED")]
+    relay.on_stream = lambda count: relay.add("a", *completed(1)[1:]) if count == 2 else None
+    assert numbers(EventStream(http, "a")) == [1, 2, 3, 4]
+    assert relay.streams == 2
+
+
+def test_a_relay_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "AWAY_LIMIT_S", 0.05)
+    with fake_relay() as gone:
+        endpoint = Endpoint(gone.url, TOKEN)
+    with pytest.raises(Unavailable, match="attach a"):
+        EventStream(Http(lambda lost: endpoint), "a").read()
