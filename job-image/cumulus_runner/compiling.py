@@ -23,7 +23,6 @@ _TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 class CompiledCell:
     """A cell ready to run: its statements, then its last expression."""
 
-    tree: ast.Module
     body: Optional[CodeType]
     last: Optional[CodeType]
 
@@ -68,7 +67,7 @@ def compile_cell(source: str, filename: str) -> CompiledCell:
         last = compile(ast.Expression(final.value), filename, "eval", flags, dont_inherit=True)
     else:
         body = compile(tree, filename, "exec", flags, dont_inherit=True)
-    return CompiledCell(tree, body, last)
+    return CompiledCell(body, last)
 
 
 def _ends_in_semicolon(source: str) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import builtins
+import contextlib
 import inspect
 import sys
 import traceback
@@ -27,8 +27,6 @@ class PlainShell:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.namespace = self._make_namespace()
-        #: The tree of the cell that runs, for finding the source of what it defines.
-        self.tree: Optional[ast.Module] = None
 
     def _make_namespace(self) -> Dict[str, Any]:
         module = types.ModuleType("__main__", "The cell's own module.")
@@ -47,10 +45,17 @@ class PlainShell:
         Raises whatever the cell raises.
         """
         filename = filename_of(program.title)
-        source = "\n" * program.line_offset + self.transform(program.source)
+        above = "\n" * program.line_offset
+        cell = None
+        if not self.is_magic(program.source):
+            source = above + program.source
+            with contextlib.suppress(SyntaxError):
+                cell = compile_cell(source, filename)
+        if cell is None:
+            source = above + self.transform(program.source)
         remember_lines(source, filename)
-        cell = compile_cell(source, filename)
-        self.tree = cell.tree
+        if cell is None:
+            cell = compile_cell(source, filename)
         if cell.body is not None:
             self._execute(cell.body)
         if cell.last is None:
@@ -62,6 +67,10 @@ class PlainShell:
         if code.co_flags & inspect.CO_COROUTINE:
             return run_awaitable(value)
         return value
+
+    def is_magic(self, source: str) -> bool:
+        """True: though it is plain Python, it may mean something else here."""
+        return False
 
     def transform(self, source: str) -> str:
         """The cell as plain Python."""

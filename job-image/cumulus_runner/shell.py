@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import os
 import subprocess
@@ -159,23 +158,15 @@ class IPythonShell(PlainShell):
             raise self._ipython.caught
         return outcome
 
+    def is_magic(self, source: str) -> bool:
+        """True: a single name, which may be a magic without its percent sign."""
+        return source.strip().isidentifier()
+
     def transform(self, source: str) -> str:
         """The cell as plain Python, with magics and ``!cmd`` as calls."""
-        if self._is_plain(source):
-            return source
         skipped = len(source) - len(source.lstrip("\n"))
         transformed: str = self._ipython.transform_cell(source)
         return "\n" * skipped + transformed
-
-    def _is_plain(self, source: str) -> bool:
-        """True: what IPython would make of it is what it is. Saves its tokenizing twice."""
-        if "\n" not in source.strip() and source.strip().isidentifier():
-            return False  # It may be a magic without its percent sign.
-        try:
-            compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        except (SyntaxError, ValueError):
-            return False
-        return True
 
     def finish(self) -> None:
         """What comes after a cell: figures that have not been shown."""

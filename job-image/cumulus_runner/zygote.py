@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# What ``signal`` wraps: the wrapper would touch much memory in each child.
+import _signal  # type: ignore[import-not-found]
 import array
 import contextlib
 import fcntl
@@ -184,9 +186,9 @@ def _be_child(interpreter: Interpreter, theirs: socket.socket, writing: Tuple[in
     status = 70
     try:
         os.setsid()
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _signal.set_wakeup_fd(-1)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         _take_places(writing[1], writing[2])
         low = 3
         for fd in sorted((theirs.fileno(), writing[0])):
