@@ -71,6 +71,11 @@ def protected(action: str) -> Callable[[Method], Method]:
 class ErrorsAsJson(web.RequestHandler):
     """Maps errors to their JSON body, and keeps successful requests out of the log."""
 
+    def set_default_headers(self) -> None:
+        """Every answer names the protocol: it tells a relay from whatever else has its old port."""
+        super().set_default_headers()
+        self.set_header(PROTOCOL_HEADER, _VERSION)
+
     def reply(self, body: object, status: int = 200) -> None:
         """Answer with JSON; ``body`` is a wire type, or JSON that is encoded already."""
         self.set_status(status)
