@@ -7,6 +7,7 @@ submission, so that what ``submit`` returned from is never lost.
 from __future__ import annotations
 
 import atexit
+import os
 import queue
 import threading
 import time
@@ -24,6 +25,7 @@ class Pool:
 
     def __init__(self, limit: int = THREADS_MAX) -> None:
         self._limit = limit
+        self._pid = os.getpid()
         self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads = 0
@@ -57,6 +59,8 @@ class Pool:
 
     def flush(self) -> None:
         """Wait until every submission was acknowledged or refused."""
+        if os.getpid() != self._pid:
+            return
         give_up = time.monotonic() + FLUSH_LIMIT_S
         with self._lock:
             while self._unsent and (left := give_up - time.monotonic()) > 0:
@@ -84,3 +88,12 @@ def shared_pool() -> Pool:
             _shared = Pool()
             atexit.register(_shared.flush)
         return _shared
+
+
+def _forget() -> None:
+    """In the child of a fork: the pool's threads have stayed with the parent."""
+    global _shared, _shared_lock
+    _shared, _shared_lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)

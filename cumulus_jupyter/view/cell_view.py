@@ -23,6 +23,8 @@ class CellView:
         if self._status is not None:
             if isinstance(event, _OUTPUT):
                 self._status.erase()
+            if isinstance(event, Log):
+                self._status.inside_line = not event.text.endswith("\n")
             if isinstance(event, ClearOutput):
                 self._status.retire()
             self._status.take(event)

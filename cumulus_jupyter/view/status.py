@@ -56,6 +56,8 @@ class StatusLine:
         self._usage: Usage | None = None
         self._away_s: float | None = None
         self._note = ""
+        #: True: the job has begun a line and not ended it; in a terminal ours would wipe it out.
+        self.inside_line = False
         #: True: the job clears its output by itself, and would take the line with it.
         self._retired = False
 
@@ -149,7 +151,7 @@ class StatusLine:
         if line == self._painted and not quiet:
             return
         if self._terminal:
-            if sys.stderr.isatty():
+            if sys.stderr.isatty() and not self.inside_line:
                 sys.stderr.write(f"\r\x1b[2K\x1b[2m{line[: _columns()]}\x1b[0m")
                 sys.stderr.flush()
                 self._painted = line

@@ -1,0 +1,45 @@
+"""Threads of the pool: as many as are needed, and never more than allowed."""
+
+from __future__ import annotations
+
+import threading
+
+from cumulus_jupyter.client.pool import Pool
+
+
+def test_tasks_run_side_by_side_up_to_the_limit() -> None:
+    pool, together, done = Pool(limit=4), threading.Barrier(4), threading.Semaphore(0)
+
+    def task() -> None:
+        together.wait(10)
+        done.release()
+
+    for _ in range(8):
+        pool.run(task)
+    for _ in range(8):
+        assert done.acquire(timeout=10)
+    assert pool._threads == 4
+
+
+def test_an_idle_thread_is_used_again() -> None:
+    pool = Pool()
+    for _ in range(20):
+        ran = threading.Event()
+        pool.run(ran.set)
+        assert ran.wait(10)
+        assert pool._idle.acquire(timeout=10)
+        pool._idle.release()
+    assert pool._threads == 1
+
+
+def test_the_end_of_the_process_waits_for_submissions() -> None:
+    pool, order = Pool(), []
+    pool.begin_submission()
+
+    def submission() -> None:
+        order.append("sent")
+        pool.end_submission()
+
+    pool.run(submission)
+    pool.flush()
+    assert order == ["sent"]
