@@ -8,6 +8,7 @@ from typing import Any
 
 from .client.api import CumulusClient
 from .client.errors import JobCancelled
+from .client.follow import follow
 from .client.http import segment
 from .client.interrupts import InterruptGate
 from .client.job import Job
@@ -150,21 +151,6 @@ def attach(session: Session, reference: str) -> Any:
         finally:
             view.end()
     return conclude(session, job.id, outcome, session.settings.pickle, session.home_of(job.id))
-
-
-def follow(stream: EventStream, view: CellView, outcome: Outcome) -> None:
-    """Show a job's events as they come, to its end."""
-    while stream.end is None:
-        events = stream.read(view.next_tick_s())
-        if not events:
-            view.tick()
-            continue
-        for _, event in events:
-            if event is not None:
-                view.show(event)
-        outcome.take(event for _, event in events)
-        if stream.end is None:
-            view.settle()
 
 
 def conclude(session: Session, job_id: str, outcome: Outcome, allow_pickle: bool, home: Home) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
@@ -161,6 +162,22 @@ class Job(Future[Any]):
                         yield event
         finally:
             stream.close()
+
+    def attach(self) -> Any:
+        """Show it here from its first event, follow it to its end, and return its result.
+
+        Interrupting this leaves the job alone.
+        """
+        from .follow import follow, view_here
+
+        view = view_here(self._name, f"{self.id}-{os.urandom(4).hex()}-")
+        stream = EventStream(self._http, self.id, on_away=view.away)
+        try:
+            follow(stream, view, Outcome())
+        finally:
+            view.end()
+            stream.close()
+        return self.result()
 
     def logs(self, stream: str | None = None) -> str:
         """What it has written so far: stdout and stderr in order, or only one of them."""

@@ -135,3 +135,11 @@ def test_an_await_that_is_given_up_cancels_the_job(relay: FakeRelay, http: Http)
         asyncio.run(impatient())
     concurrent.futures.wait([job], LIMIT_S)
     assert relay.cancelled == ["job1"]
+
+
+def test_attach_shows_it_from_its_first_event(
+    relay: FakeRelay, http: Http, capsys: pytest.CaptureFixture[str]
+) -> None:
+    relay.jobs["a"] = completed(5, log("one\n"), log("two\n"))
+    assert Job(http, "a").attach() == 5
+    assert capsys.readouterr().out == "one\ntwo\n"
