@@ -18,9 +18,6 @@ _PRANKS = frozenset({"antigravity", "this", "idlelib", "turtledemo", "test"})
 class RemoteError(CumulusError):
     """The job raised an exception whose class is not known here."""
 
-    code = "FAILED_PRECONDITION"
-    status = 409
-
     def __init__(self, name: str, value: str, *, job_id: str | None = None) -> None:
         super().__init__(f"{name}: {value}" if value else name, job_id=job_id)
         #: Name of the class there, such as "MyError".

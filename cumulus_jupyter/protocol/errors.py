@@ -105,7 +105,7 @@ class DeadlineExceeded(CumulusError):
 
 
 class Internal(CumulusError):
-    """The relay met a fault of its own."""
+    """The job failed while it ran, or the relay met a fault of its own."""
 
 
 _BY_CODE: Dict[str, Type[CumulusError]] = {

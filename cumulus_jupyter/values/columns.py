@@ -36,7 +36,7 @@ def write_column(encoder: Encoder, values: Any) -> Part:
     except ImportError:
         pass
     except Exception as error:
-        from .encoder import NotEncodable
+        from .model import NotEncodable
 
         raise NotEncodable(f"a column of type {values.dtype} has no Arrow form: {error}") from error
     # Text and other plain extension types survive as objects.

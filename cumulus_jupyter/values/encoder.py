@@ -14,7 +14,7 @@ from ..protocol.errors import CumulusError
 from .atoms import AS_NODE, INLINE, find_inline
 from .containers import ENCODERS
 from .graph import GRAPH_VERSION, node_blobs
-from .model import Encoded, EncodeOptions, Refusal, ValueReport, type_name
+from .model import Encoded, EncodeOptions, NotEncodable, Refusal, ValueReport, type_name
 from .reports import ENCODINGS, NEXT_BACK, NEXT_LARGE, NEXT_THERE, too_large
 from .sequences import PACK_FROM, pack
 
@@ -28,10 +28,6 @@ LIBRARIES = {
     "matplotlib": ".images",
     "torch": ".tensors",
 }
-
-
-class NotEncodable(Exception):
-    """Raised by a kind for an object that has no neutral encoding; the text says why."""
 
 
 class Encoder:
@@ -158,6 +154,9 @@ class Encoder:
             return self.neutral(obj)
         except NotEncodable as error:
             reason = str(error)
+            if error.final:
+                self.bad[number] = reason
+                return None
         except (CumulusError, RecursionError, MemoryError):
             raise
         except Exception as error:  # a property, a __getstate__, a library of the user's

@@ -61,6 +61,14 @@ class ValueReport:
     size_bytes: int
 
 
+class NotEncodable(Exception):
+    """Says why an object has no neutral node; ``final`` where pickling it would not help either."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why a root was not encoded, and the way out."""

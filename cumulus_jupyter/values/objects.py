@@ -34,6 +34,10 @@ def encode_object(encoder: Encoder, obj: Any) -> Optional[Node]:
     from .remote_value import RemoteValue
 
     if isinstance(obj, RemoteValue):
+        from .model import NotEncodable
+
+        if not obj.stored:
+            raise NotEncodable(f"it was not kept in job {obj.job_id}: {obj.reason}", final=True)
         return {"t": "remote", "job": obj.job_id, "name": obj.name}
     enum = sys.modules.get("enum")
     if enum is not None and isinstance(obj, enum.Enum):

@@ -82,7 +82,7 @@ def dump(encoder: Encoder, obj: Any, file: Any, buffers: Optional[List[Any]] = N
 
 def encode_pickle(encoder: Encoder, obj: Any) -> Dict[str, Any]:
     """The pickle node of an object. Raises ``NotEncodable``."""
-    from .encoder import NotEncodable
+    from .model import NotEncodable
 
     file, buffers = io.BytesIO(), []  # type: ignore[var-annotated]
     try:

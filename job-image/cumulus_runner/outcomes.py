@@ -15,7 +15,7 @@ def say(text: str) -> None:
     print(f"cumulus_runner: {text}", file=sys.stderr, flush=True)
 
 
-def failed(message: str, code: str = "FAILED_PRECONDITION", next: str = "") -> Dict[str, Any]:
+def failed(message: str, code: str = "INTERNAL", next: str = "") -> Dict[str, Any]:
     """A FAILED outcome."""
     return {"state": "FAILED", "message": message, "error": {"code": code, "message": message, "next": next}}
 

@@ -18,7 +18,7 @@ from .compiling import compile_cell, filename_of, remember_lines
 from .streams import Console
 
 #: Paths of frames that are ours and not the user's.
-_OURS = ("/cumulus_runner/",)
+_OURS = ("/cumulus_runner/", "/cumulus_jupyter/values/")
 
 
 class PlainShell:
@@ -90,14 +90,26 @@ class PlainShell:
 
 
 def user_traceback(error: BaseException) -> Optional[types.TracebackType]:
-    """The traceback without the frames above the user's code."""
+    """The traceback from the user's first frame to the last that is not the runner's."""
     trace = error.__traceback__
-    while trace is not None:
-        path = trace.tb_frame.f_code.co_filename.replace("\\", "/")
-        if not any(part in path for part in _OURS) and "/asyncio/" not in path:
-            return trace
+    while trace is not None and (_is_ours(trace) or _is_in(trace, "/asyncio/")):
         trace = trace.tb_next
-    return None
+    last = step = trace
+    while step is not None:
+        if not _is_ours(step):
+            last = step
+        step = step.tb_next
+    if last is not None:
+        last.tb_next = None
+    return trace
+
+
+def _is_ours(trace: types.TracebackType) -> bool:
+    return any(_is_in(trace, part) for part in _OURS)
+
+
+def _is_in(trace: types.TracebackType, part: str) -> bool:
+    return part in trace.tb_frame.f_code.co_filename.replace("\\", "/")
 
 
 def run_awaitable(work: Coroutine[Any, Any, Any]) -> Any:

@@ -176,7 +176,9 @@ class IPythonShell(PlainShell):
     def format_error(self, error: BaseException) -> List[str]:
         """IPython's own traceback, from the cell's own frame on."""
         trace = user_traceback(error)
-        if isinstance(error, SyntaxError) and trace is None:
+        if trace is None and not isinstance(error, SyntaxError):
+            lines = traceback.format_exception_only(type(error), error)  # it began before the cell did
+        elif trace is None:
             lines = self._ipython.SyntaxTB.structured_traceback(type(error), error, [])
         elif _has_group(error):
             lines = traceback.format_exception(type(error), error, trace)
