@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import signal
-from typing import Any, Callable, Dict, List, Mapping, Optional
+import time
+from typing import Any, Callable, Dict, List, Mapping
 
 from cumulus_jupyter.protocol.channel import Assignment
 
@@ -17,15 +18,12 @@ from .environment import Environments, RequirementsFailed
 from .http import Disconnected
 from .loop import Future, Loop, Timer, report_failure, spawn
 from .nursery import CLAIMED, GO, PLACE, REPLY, Child
-from .outbox import Outbox, Sealed, Upload
+from .outbox import Outbox, Upload
 from .output import Output
+from .reporter import Reporter
 from .runner_file import write_runner_file
 from .usage import UsageMeter
 
-#: A text waits this long for more, so that a short job needs one request and not two.
-_GATHER_S = 0.0005
-#: The beginning of a line waits this long for its end.
-_LINE_S = 0.005
 _CONTROL_AFTER_S = 0.05
 _USAGE_EVERY_S = 2.0
 
@@ -55,19 +53,17 @@ class JobRun:
         self._control = ControlStream(loop, self._channel, self.cancel)
         self._outbox = Outbox()
         self._output = Output(loop, child, self._outbox, self._on_note, self._on_output)
+        self._reporter = Reporter(
+            loop, self._channel, self._outbox, self._output.resume, self.cancel, self._lost
+        )
         self._scratch = os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), "scratch")
         self._timers: List[Timer] = []
         self._duration_s = 0.0
         self._running = False
         self._cancelled = False
         self._out_of_time = False
-        self._gathering: Optional[Timer] = None
-        self._sending = False
-        self._waited_for_line = False
-        self._outcome: Optional[Dict[str, Any]] = None
         self._ended: Future[None] = Future()
         self._reaped: Future[None] = Future()
-        self._delivered: Future[None] = Future()
 
     async def run(self) -> None:
         """All of it; returns when nothing is left to do."""
@@ -88,7 +84,7 @@ class JobRun:
             self._child.send(CLAIMED, claimed)
             self._output.watch()
             await self._start(json.loads(claimed))
-            await self._delivered
+            await self._reporter.delivered
         except (Fenced, Refused, Disconnected) as problem:
             outcomes.say(f"job {assignment.job_id}: {problem}")
         finally:
@@ -112,22 +108,26 @@ class JobRun:
                 await self._channel.download("bundle", go["bundle"])
             if claimed.get("requirements") and not self._ended.done:
                 go["environment"] = await self._environments.provide(
-                    claimed["requirements"], self._assignment.environments_dir, self._say, self._ended
+                    claimed["requirements"],
+                    self._assignment.environments_dir,
+                    self._reporter.say,
+                    self._ended,
                 )
         except RequirementsFailed as error:
             if not self._ended.done:
-                self._say(outcomes.error_event("RequirementsError", str(error)))
+                self._reporter.say(outcomes.error_event("RequirementsError", str(error)))
                 self._end(outcomes.failed(str(error), "INVALID_ARGUMENT", error.next))
         if self._ended.done:
             return
         self._running = True
+        self._reporter.began_s = time.monotonic()
         self._child.send_json(GO, go)
         meter = UsageMeter(self._child.pid)
         self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
 
     def _report_usage(self, meter: UsageMeter) -> None:
         if not self._ended.done:
-            self._say(meter.measure())
+            self._reporter.say(meter.measure())
             self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
 
     def cancel(self) -> None:
@@ -172,7 +172,7 @@ class JobRun:
     def _end_of_dead_child(self, status: int) -> None:
         outcome = self._verdict(outcomes.of_dead_child(status))
         if self._running and outcome["state"] == "FAILED":
-            self._say(outcomes.error_event("JobDied", outcome["message"]))
+            self._reporter.say(outcomes.error_event("JobDied", outcome["message"]))
         self._end(outcome)
 
     def _on_note(self, note: Mapping[str, Any]) -> None:
@@ -196,26 +196,9 @@ class JobRun:
             path, reason = "", str(error)
         self._child.send_json(REPLY, {"path": path, "reason": reason})
 
-    def _say(self, event: Mapping[str, Any]) -> None:
-        self._outbox.say(event)
-        self._on_output()
-
     def _on_output(self) -> None:
-        """Something waits to be sent: do so soon, together with what comes by then."""
-        if self._ended.done or self._sending or self._gathering or self._output.finishing:
-            return
-        self._gathering = self._loop.after(_GATHER_S, self._flush)
-
-    def _flush(self) -> None:
-        self._gathering = None
-        if self._outbox.in_mid_line and not self._waited_for_line:
-            self._waited_for_line = True
-            self._gathering = self._loop.after(_LINE_S, self._flush)
-            return
-        self._waited_for_line = False
-        if not self._sending and not self._outbox.empty and not self._output.finishing:
-            self._sending = True
-            report_failure(spawn(self._send()), "sending events")
+        self._reporter.held = self._output.finishing
+        self._reporter.something_waits()
 
     def _end(self, outcome: Dict[str, Any]) -> None:
         """The program has ended, or will not begin; report it and prepare for the next."""
@@ -225,64 +208,23 @@ class JobRun:
         self._output.close()
         if not self._output.has_result:
             self._outbox.say(outcomes.no_result())
-        self._outcome = outcome
         self._ended.set(None)
-        if not self._sending:
-            self._sending = True
-            report_failure(spawn(self._send()), "sending events")
+        self._reporter.finish(outcome)
         self._kill()
         self._sent()
 
-    async def _send(self) -> None:
-        """Send what waits, in order, until nothing does."""
-        try:
-            while True:
-                item = self._outbox.take()
-                if isinstance(item, Upload):
-                    await self._channel.store(item.name, item.path)
-                    os.unlink(item.path)
-                    continue
-                last = self._outcome if self._outbox.empty else None
-                if item is None and last is None:
-                    return
-                await self._post(item or self._outbox.take_last(), last)
-                self._output.resume()
-                if last is not None:
-                    self._delivered.set(None)
-                    return
-        except Refused as problem:
-            await self._give_up(problem)
-        except (Fenced, Disconnected) as problem:
-            self._delivered.fail(problem)
-        finally:
-            self._sending = False
-
-    async def _post(self, sealed: Sealed, outcome: Optional[Dict[str, Any]]) -> None:
-        answer = await self._channel.post(sealed.body(outcome))
-        if answer.get("cancel_requested"):
-            self.cancel()
-
-    async def _give_up(self, problem: Refused) -> None:
-        """The relay takes no such event or value: end the job and say so."""
-        self._outbox.clear()
+    def _lost(self) -> None:
+        """Nobody wants to know how it goes on."""
+        self._running = False
         self._ended.set(None)
         self._kill()
-        outcome = outcomes.refused(str(problem))
-        self._outbox.say(outcomes.error_event("ReportRefused", outcome["message"]))
-        self._outbox.say(outcomes.no_result())
-        try:
-            sealed = self._outbox.take()
-            assert isinstance(sealed, Sealed)
-            await self._post(sealed, outcome)
-            self._delivered.set(None)
-        except (Fenced, Refused, Disconnected) as error:
-            self._delivered.fail(error)
 
     def _stop_everything(self) -> None:
         self._ended.set(None)
         for timer in self._timers:
             timer.cancel()
         self._control.close()
+        self._reporter.stop_waiting()
         self._output.close()
         self._kill()
         self._child.close()

@@ -114,9 +114,12 @@ class Outbox:
             self._append_text("stderr" if "err" in source else "stdout", rest, len(rest))
         self._decoders.clear()
 
-    def clear(self) -> None:
-        """Drop what waits."""
+    def start_over(self, untaken: Optional[Sealed]) -> None:
+        """Drop what waits, and count on from before ``untaken``, which has not arrived either."""
+        if untaken is not None:
+            self._numbered = untaken.first - 1
         self._items.clear()
+        self.held_bytes = 0
         self._text, self._text_bytes = [], 0
 
     @property

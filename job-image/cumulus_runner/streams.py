@@ -63,10 +63,12 @@ class Console:
 
     def _has_forked(self) -> None:
         self._marking = True
+        self._current = None
 
     def _was_forked(self) -> None:
         self._lock = threading.RLock()
         self._marking = self._foreign = True
+        self._current = None
         self._sender = os.getpid()
 
     def text(self, stream: Stream, text: str, flush: bool = False) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.runner_relay import FakeRelay, ServedRunner
+from tests.fakes.runner_relay import FakeRelay
+from tests.fakes.served_runner import ServedRunner
 
 
 @pytest.fixture(scope="module")

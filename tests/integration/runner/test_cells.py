@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.fakes.runner_relay import ServedRunner, result_values
+from tests.fakes.served_runner import ServedRunner, result_values
 
 
 def test_names_and_last_expression(runner: ServedRunner) -> None:

@@ -7,7 +7,8 @@ import signal
 import time
 from pathlib import Path
 
-from tests.fakes.runner_relay import FakeJob, FakeRelay, ServedRunner, result_values
+from tests.fakes.runner_relay import FakeJob, FakeRelay
+from tests.fakes.served_runner import ServedRunner, result_values
 
 WAITING = "import time\nprint('on', flush=True)\n"
 

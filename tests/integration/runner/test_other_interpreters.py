@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from cumulus_server.executors.process.interpreters import pack
-from tests.fakes.runner_relay import FakeRelay, ServedRunner, result_values
+from tests.fakes.runner_relay import FakeRelay
+from tests.fakes.served_runner import ServedRunner, result_values
 
 
 @pytest.fixture(scope="module")

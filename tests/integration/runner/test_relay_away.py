@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.runner_relay import FakeJob, FakeRelay, ServedRunner, result_values
+from tests.fakes.runner_relay import FakeJob, FakeRelay
+from tests.fakes.served_runner import ServedRunner, result_values
 
 COUNTING = "import time\nfor n in range(60):\n    print(n)\n    time.sleep(0.01)\nlast = n"
 COUNTED = "".join(f"{n}\n" for n in range(60))

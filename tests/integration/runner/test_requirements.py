@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.runner_relay import FakeJob, FakeRelay, ServedRunner, result_values
+from tests.fakes.runner_relay import FakeJob, FakeRelay
+from tests.fakes.served_runner import ServedRunner, result_values
 
 
 @pytest.fixture(scope="module")

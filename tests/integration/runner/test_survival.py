@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.fakes.runner_relay import FakeJob, ServedRunner, result_values
+from tests.fakes.runner_relay import FakeJob
+from tests.fakes.served_runner import ServedRunner, result_values
 
 
 def state_and_message(job: FakeJob) -> tuple[str, str]:
@@ -162,6 +163,7 @@ def test_multiprocessing(runner: ServedRunner) -> None:
         "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
         "    doubled = pool.map(double, range(10))\n"
     )
+    assert state_and_message(job) == ("COMPLETED", "")
     assert result_values(job)["doubled"] == [2 * n for n in range(10)]
     assert sorted(job.text("stdout").splitlines()) == sorted(f"at {n}" for n in range(10))
 
