@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..protocol.errors import Unauthenticated, Unavailable
-from ..protocol.events import Event, State
+from ..protocol.events import State
 from ..protocol.jobs import END_STATES
 from .connection import Connection, wait_readable
 from .http import Endpoint, Http, segment
@@ -176,8 +176,3 @@ class EventStream:
         self._lost_at = None
         self._pause_s = _FIRST_PAUSE_S
         return True
-
-
-def only_events(found: list[Numbered]) -> list[Event]:
-    """The events of known types, without their numbers."""
-    return [event for _, event in found if event is not None]
