@@ -100,14 +100,15 @@ class Submissions:
         )
         if not new.bundle_bytes:
             return await insert
-        inserting = asyncio.ensure_future(insert)
-        try:
-            await asyncio.to_thread(self._files.sync, self._files.bundle(new.id))
-        except CumulusError:
-            await inserting
+        sync = asyncio.to_thread(self._files.sync, self._files.bundle(new.id))
+        stored, synced = await asyncio.gather(insert, sync, return_exceptions=True)
+        if isinstance(stored, BaseException):
+            raise stored
+        if isinstance(synced, CumulusError):
             await self.cancel(new.owner, new.id)
-            raise
-        return await inserting
+        if isinstance(synced, BaseException):
+            raise synced
+        return stored
 
     async def row(self, owner: str, job_id: str) -> JobRow:
         """The job of this owner. Raises ``NotFound``, also for somebody else's."""
