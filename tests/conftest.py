@@ -1,8 +1,9 @@
-"""What every test has: a home of its own, and no setting of the machine it runs on."""
+"""What every test has: a home of its own, and nothing that another module left in the process."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,14 +11,27 @@ import pytest
 from tests.homes import Home, fresh_home
 
 
+def _restore(before: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_home() -> Iterator[Home]:
     """An empty HOME, for this process and every one it starts."""
     before = dict(os.environ)
     with fresh_home() as home:
-        own = home.environment()
-        os.environ.clear()
-        os.environ.update(own)
+        _restore(home.environment())
         yield home
-    os.environ.clear()
-    os.environ.update(before)
+    _restore(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_leavings(own_home: Home) -> Iterator[None]:
+    """A relay in this process tells its address by the environment, a client by a class attribute."""
+    before = dict(os.environ)
+    yield
+    _restore(before)
+    remote_value = sys.modules.get("cumulus_jupyter.values.remote_value")
+    if remote_value is not None:
+        remote_value.RemoteValue._fetcher = None
