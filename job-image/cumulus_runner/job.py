@@ -21,7 +21,7 @@ from .nursery import CLAIMED, GO, PLACE, REPLY, Child
 from .outbox import Outbox, Upload
 from .output import Output
 from .reporter import Reporter
-from .runner_file import write_runner_file
+from .runner_file import remove_runner_file, write_runner_file
 from .usage import UsageMeter
 
 _CONTROL_AFTER_S = 0.05
@@ -92,6 +92,7 @@ class JobRun:
         await self._reaped
         shutil.rmtree(self._scratch, ignore_errors=True)
         shutil.rmtree(assignment.workdir, ignore_errors=True)
+        remove_runner_file(assignment)
 
     async def _start(self, claimed: Mapping[str, Any]) -> None:
         """Fetch what the program needs, then let it run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
@@ -24,8 +25,25 @@ def write_runner_file(assignment: Assignment, child_pid: int) -> None:
         "job_id": assignment.job_id,
         "attempt": assignment.attempt,
     }
-    path = os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), NAME)
+    path = _path(assignment)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(facts, file)
     os.replace(path + ".new", path)
+
+
+def remove_runner_file(assignment: Assignment) -> None:
+    """Remove it, and the folders of the attempt and of the job where nothing else is in them.
+
+    Done here, since it takes a file system a millisecond or more that the relay has better use for.
+    """
+    path = _path(assignment)
+    folder = os.path.dirname(path)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+        os.rmdir(folder)
+        os.rmdir(os.path.dirname(folder))
+
+
+def _path(assignment: Assignment) -> str:
+    return os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), NAME)

@@ -18,6 +18,9 @@ _RECENT_EVENTS = 512
 _RECENT_BYTES = 1 << 20
 #: Events read from the store at once.
 PAGE = 256
+#: How long the states on a job's way to its runner wait for company. A quick job's end comes by then,
+#: and its follower is woken once instead of three times.
+_GATHER_S = 0.005
 
 
 class _Channel:
@@ -82,6 +85,11 @@ class Follower:
         """Something may be new."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def notify_soon(self) -> None:
+        """Something is new that can wait for what follows it."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.get_loop().call_later(_GATHER_S, self.notify)
 
     async def next(self, number: int, timeout_s: float) -> list[StoredEvent]:
         """The events behind the cursor, as soon as there are any; empty after ``timeout_s`` or a close.
@@ -149,8 +157,9 @@ class Hub:
         channel = self._channels.get(job_id)
         if channel is not None:
             channel.add(new)
+            urgent = any(event.type != "state" or event.seq == 1 or event.ends for event in new)
             for follower in channel.followers:
-                follower.notify()
+                follower.notify() if urgent else follower.notify_soon()
         if job_id in self._controls and any(event.ends for event in new):
             self._controls[job_id].close()
 

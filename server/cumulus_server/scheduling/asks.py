@@ -7,7 +7,7 @@ from cumulus_jupyter.protocol.jobs import JobSpec
 from .model import Ask
 
 
-def ask_of(spec: JobSpec, job_id: str = "", since_ms: int = 0) -> Ask:
+def ask_of(spec: JobSpec, job_id: str = "", number: int = 0) -> Ask:
     """What a specification asks of a worker."""
     return Ask(
         job_id=job_id,
@@ -17,5 +17,5 @@ def ask_of(spec: JobSpec, job_id: str = "", since_ms: int = 0) -> Ask:
         executor=spec.executor,
         python=spec.python if spec.python_exact else "",
         needs=frozenset({"images"}) if spec.image else frozenset(),
-        since_ms=since_ms,
+        number=number,
     )

@@ -59,8 +59,8 @@ class Ask:
     needs: frozenset[str] = frozenset()
     #: Higher goes first.
     priority: int = 0
-    #: When it joined the line, in epoch milliseconds; the older goes first.
-    since_ms: int = 0
+    #: Its place in the order of submission; the lower goes first.
+    number: int = 0
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -70,7 +70,7 @@ class Ask:
     @property
     def order(self) -> tuple[int, int, str]:
         """Sorts the waiting line."""
-        return (-self.priority, self.since_ms, self.job_id)
+        return (-self.priority, self.number, self.job_id)
 
 
 @dataclass(frozen=True)

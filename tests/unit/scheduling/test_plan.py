@@ -33,7 +33,7 @@ def place(made: Scheduler, *asks: Ask, now_ms: int = 0) -> dict[str, Placement]:
 
 def test_ten_tenths_fill_a_device_and_the_eleventh_waits() -> None:
     made = scheduler(worker())
-    asks = [Ask(f"j{at:02}", tenths=1, since_ms=at) for at in range(11)]
+    asks = [Ask(f"j{at:02}", tenths=1, number=at) for at in range(11)]
     assert list(place(made, *asks)) == [f"j{at:02}" for at in range(10)]
     assert [(waiting.job_id, waiting.position) for waiting in made.waiting()] == [("j10", 1)]
     made.capacity.give_back("j03")
@@ -42,7 +42,7 @@ def test_ten_tenths_fill_a_device_and_the_eleventh_waits() -> None:
 
 def test_a_share_goes_to_the_device_it_fills_best() -> None:
     made = scheduler(worker(gpus=3))
-    first = place(made, Ask("a", tenths=5), Ask("b", tenths=7, since_ms=1))
+    first = place(made, Ask("a", tenths=5), Ask("b", tenths=7, number=1))
     assert first["a"].shares[0].device != first["b"].shares[0].device
     assert place(made, Ask("c", tenths=3))["c"].shares == (Share(first["b"].shares[0].device, 3),)
     assert place(made, Ask("d", tenths=5))["d"].shares == (Share(first["a"].shares[0].device, 5),)
@@ -67,25 +67,25 @@ def test_whole_gpus_are_neighbours_from_the_shortest_run_that_is_long_enough() -
 
 def test_jobs_without_a_gpu_spread_over_the_workers() -> None:
     made = scheduler(worker("a", gpus=0), worker("b", gpus=0))
-    places = place(made, *(Ask(f"j{at}", since_ms=at) for at in range(6)))
+    places = place(made, *(Ask(f"j{at}", number=at) for at in range(6)))
     assert sorted(placement.worker for placement in places.values()) == ["a"] * 3 + ["b"] * 3
 
 
 def test_slots_bound_what_runs_at_once() -> None:
     made = scheduler(worker(slots=2))
-    assert len(place(made, *(Ask(f"j{at}", since_ms=at) for at in range(3)))) == 2
+    assert len(place(made, *(Ask(f"j{at}", number=at) for at in range(3)))) == 2
     assert made.waiting()[0].reason == "all 2 places for jobs are taken"
 
 
 def test_memory_that_is_asked_for_is_booked() -> None:
     made = scheduler(worker(memory_mib=1000))
-    assert list(place(made, Ask("a", memory_mib=700), Ask("b", memory_mib=700, since_ms=1))) == ["a"]
+    assert list(place(made, Ask("a", memory_mib=700), Ask("b", memory_mib=700, number=1))) == ["a"]
     assert made.waiting()[0].reason == "waiting for 700 MiB of memory"
 
 
 def test_priority_goes_before_age() -> None:
     made = scheduler(worker(slots=1))
-    assert list(place(made, Ask("old", since_ms=1), Ask("urgent", since_ms=2, priority=1))) == ["urgent"]
+    assert list(place(made, Ask("old", number=1), Ask("urgent", number=2, priority=1))) == ["urgent"]
 
 
 def test_a_worker_that_is_down_takes_nothing_and_keeps_what_it_has() -> None:
@@ -103,9 +103,9 @@ def test_a_small_job_slips_past_where_it_is_over_in_time() -> None:
     place(made, Ask("runs", tenths=6, duration_s=100))
     slipped = place(
         made,
-        Ask("big", tenths=10, since_ms=1),
-        Ask("short", tenths=3, since_ms=2, duration_s=90),
-        Ask("long", tenths=1, since_ms=3, duration_s=110),
+        Ask("big", tenths=10, number=1),
+        Ask("short", tenths=3, number=2, duration_s=90),
+        Ask("long", tenths=1, number=3, duration_s=110),
     )
     assert list(slipped) == ["short"]
 
@@ -114,17 +114,17 @@ def test_a_small_job_slips_past_where_it_leaves_the_place_free() -> None:
     made = scheduler(worker(gpus=1))
     place(made, Ask("runs", tenths=6, duration_s=100))
     slipped = place(
-        made, Ask("big", tenths=7, since_ms=1), Ask("long", tenths=3, since_ms=2, duration_s=9999)
+        made, Ask("big", tenths=7, number=1), Ask("long", tenths=3, number=2, duration_s=9999)
     )
     assert list(slipped) == ["long"]
 
 
 def test_a_stream_of_small_jobs_does_not_starve_a_big_one() -> None:
     made = scheduler(worker())
-    place(made, *(Ask(f"s{at}", tenths=1, since_ms=at, duration_s=100) for at in range(10)))
-    made.line.add(Ask("big", tenths=10, since_ms=10))
+    place(made, *(Ask(f"s{at}", tenths=1, number=at, duration_s=100) for at in range(10)))
+    made.line.add(Ask("big", tenths=10, number=10))
     for second in range(1, 200):
-        made.line.add(Ask(f"t{second:03}", tenths=1, since_ms=1000 * second, duration_s=100))
+        made.line.add(Ask(f"t{second:03}", tenths=1, number=1000 * second, duration_s=100))
         for hold in list(made.capacity.rooms["w"].holds.values()):
             if hold.ends_ms <= second * 1000:
                 made.capacity.give_back(hold.job_id)
@@ -138,8 +138,8 @@ def test_has_room_is_what_planning_would_do() -> None:
     assert made.has_room(Ask("", tenths=10), 0)
     place(made, Ask("a", tenths=5))
     assert not made.has_room(Ask("", tenths=10), 0)
-    place(made, Ask("big", tenths=10, since_ms=1))
-    assert not made.has_room(Ask("", tenths=5, since_ms=0, duration_s=7200), 0)
+    place(made, Ask("big", tenths=10, number=1))
+    assert not made.has_room(Ask("", tenths=5, number=0, duration_s=7200), 0)
 
 
 workers = st.lists(
@@ -161,7 +161,7 @@ asks = st.builds(
     memory_mib=st.integers(0, 60),
     duration_s=st.integers(1, 50),
     priority=st.integers(0, 1),
-    since_ms=st.integers(0, 5),
+    number=st.integers(0, 5),
 )
 
 
@@ -206,7 +206,7 @@ def test_everybody_who_could_be_held_is_served_in_the_end(fleet: list[Worker], l
             for hold in list(room.holds.values()):
                 if hold.ends_ms <= now:
                     made.capacity.give_back(hold.job_id)
-        made.line.add(Ask(f"late-{now}", tenths=1, duration_s=30, since_ms=10 + now))
+        made.line.add(Ask(f"late-{now}", tenths=1, duration_s=30, number=10 + now))
         waiting -= {placement.job_id for placement in made.plan(now)}
         now += 5_000
         assert now < 5_000_000
@@ -233,7 +233,7 @@ def test_the_first_in_line_starts_by_the_time_it_was_promised(fleet: list[Worker
 def test_the_line_forgets_those_who_left() -> None:
     line = Line()
     for at in range(5):
-        line.add(Ask(f"j{at}", since_ms=at))
+        line.add(Ask(f"j{at}", number=at))
     line.remove("j0")
     line.remove("j3")
     assert line.remove("j3") is None

@@ -25,8 +25,10 @@ class JobFolders:
         return f"{self.root}/{key[0]}/{key[1]}/work"
 
     def remove_tidy(self, key: Key) -> bool:
-        """Remove what a runner leaves that has put itself away; ``False`` where there is more, or nothing."""
+        """Remove what a runner leaves that has put itself away; ``False`` where there is more."""
         folder = f"{self.root}/{key[0]}/{key[1]}"
+        if not os.path.lexists(folder):
+            return True
         try:
             os.unlink(f"{folder}/runner.json")
             os.rmdir(folder)
