@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cumulus_jupyter import RemoteValue
-from cumulus_jupyter.protocol.errors import FailedPrecondition, InvalidArgument
+from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument
 
 CELL = "%%cumulus\n"
 
@@ -125,7 +125,7 @@ def test_simulated_gpus(run: Any) -> None:
 
 
 def test_a_process_that_dies_is_said_so(run: Any) -> None:
-    with pytest.raises(FailedPrecondition, match="exit status 3"):
+    with pytest.raises(CumulusError, match="exit status 3"):
         run(CELL + "import os\nos._exit(3)")
 
 
