@@ -27,6 +27,8 @@ SKIPS = re.compile(r"pytest\.(?:mark\.)?(?:skip|xfail)|importorskip")
 #: Each of these cancels and awaits the tasks that it starts.
 TASK_OWNERS = ("/supervisor.py", "/reconcile/tasks.py", "/reconcile/queue.py")
 BARE_TASKS = re.compile(r"\b(?:create_task|ensure_future)\(")
+#: As a stored notebook spells it; it would stick to what follows.
+COLOUR = re.compile(r"\\u001b\[[0-9;]*m")
 NOT_TEXT = {".png", ".ico", ".zip", ".npy", ".whl"}
 
 
@@ -48,7 +50,7 @@ THIS = Path(__file__).resolve().relative_to(ROOT).as_posix()
 
 
 def _read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
+    return COLOUR.sub("", (ROOT / name).read_text(encoding="utf-8"))
 
 
 def _lines_matching(pattern: re.Pattern[str], names: list[str]) -> list[str]:
