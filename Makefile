@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 BENCHES ?=
+# Jupyter refuses to run as root unless it is told that this is meant.
+LAB_OPTIONS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run lab test lint bench clean
@@ -21,7 +23,7 @@ run: ## Execute notebooks/quickstart.ipynb through the relay, showing its output
 
 lab: ## Open the notebooks in JupyterLab
 	@scripts/setup lab
-	@$(BIN)/jupyter lab --notebook-dir=notebooks quickstart.ipynb
+	@cd notebooks && ../$(BIN)/jupyter lab $(LAB_OPTIONS) quickstart.ipynb
 
 test: ## Lint, then every test, and the notebooks with their output compared
 	@scripts/setup test
