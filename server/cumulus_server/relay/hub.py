@@ -19,7 +19,7 @@ _RECENT_BYTES = 1 << 20
 #: Events read from the store at once.
 PAGE = 256
 #: How long the states on a job's way to its runner wait for company. A quick job's end comes by then,
-#: and its follower is woken once instead of three times.
+#: and its follower hears of it once instead of three times.
 _GATHER_S = 0.005
 
 
@@ -66,6 +66,8 @@ class Follower:
         self._waiter: asyncio.Future[None] | None = None
         #: True once nobody reads this any more, or the relay is stopping.
         self.closed = False
+        #: True: it has something, and waits a moment for more.
+        self.gathering = False
         #: Number of the last event given out.
         self.cursor = after
 
@@ -86,11 +88,6 @@ class Follower:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def notify_soon(self) -> None:
-        """Something is new that can wait for what follows it."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.get_loop().call_later(_GATHER_S, self.notify)
-
     async def next(self, number: int, timeout_s: float) -> list[StoredEvent]:
         """The events behind the cursor, as soon as there are any; empty after ``timeout_s`` or a close.
 
@@ -98,23 +95,31 @@ class Follower:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
+        self.gathering = False
         while not self.closed:
             self._waiter = loop.create_future()
             batch = self._hub.recent(self._job_id, self.cursor)
             if batch is None:
                 read = partial(events.after, number=number, seq=self.cursor, limit=PAGE)
                 batch = await self._hub.store.run(read)
-            if batch:
+            if batch and (self.gathering or _urgent(batch)):
                 self.cursor = batch[-1].seq
                 return batch
+            if batch:
+                self.gathering, deadline = True, loop.time() + _GATHER_S
             timer = loop.call_at(deadline, self.notify)
             try:
                 await self._waiter
             finally:
                 timer.cancel()
-            if loop.time() >= deadline:
+            if not self.gathering and loop.time() >= deadline:
                 break
         return []
+
+
+def _urgent(new: Sequence[StoredEvent]) -> bool:
+    """False: nothing but states on the way to the runner."""
+    return any(event.type != "state" or event.ends for event in new)
 
 
 class ControlStream:
@@ -157,9 +162,10 @@ class Hub:
         channel = self._channels.get(job_id)
         if channel is not None:
             channel.add(new)
-            urgent = any(event.type != "state" or event.seq == 1 or event.ends for event in new)
+            urgent = _urgent(new)
             for follower in channel.followers:
-                follower.notify() if urgent else follower.notify_soon()
+                if urgent or not follower.gathering:
+                    follower.notify()
         if job_id in self._controls and any(event.ends for event in new):
             self._controls[job_id].close()
 

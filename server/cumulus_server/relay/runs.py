@@ -78,7 +78,6 @@ class Runs:
             return job, jobs.program(tx, job)
 
         job, program = await self._store.run(take)
-        self._waker.wake(job.id)
         spec = job.spec
         rest = {
             "requirements": spec.requirements,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from cumulus_jupyter.protocol.jobs import END_STATES, DeviceView, JobSpec, JobView
 
-_spec = msgspec.json.Decoder(JobSpec)
+#: A job's row is read a dozen times on its way, and its specification never changes.
+_spec = lru_cache(maxsize=512)(msgspec.json.Decoder(JobSpec).decode)
 _devices = msgspec.json.Decoder(list[DeviceView])
 
 
@@ -94,7 +96,7 @@ def job_row(row: sqlite3.Row) -> JobRow:
         number=row["number"],
         id=row["id"],
         owner=row["owner"],
-        spec=_spec.decode(row["spec"]),
+        spec=_spec(row["spec"]),
         bundle_bytes=row["bundle_bytes"],
         status=row["status"],
         target=row["target"],
