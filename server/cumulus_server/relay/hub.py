@@ -20,7 +20,7 @@ _RECENT_BYTES = 1 << 20
 PAGE = 256
 #: How long the states on a job's way to its runner wait for company. A quick job's end comes by then,
 #: and its follower hears of it once instead of three times.
-_GATHER_S = 0.005
+_GATHER_S = 0.01
 
 
 class _Channel:
