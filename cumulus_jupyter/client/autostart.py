@@ -22,6 +22,8 @@ from .http import Endpoint, Http
 
 #: How long a relay may take to come up.
 START_LIMIT_S = 60.0
+#: A relay that nobody has used for this long ends itself; the next cell starts another on the same state.
+IDLE_LIMIT_S = 8 * 3600
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 12
 #: What a relay must not inherit from the kernel that starts it.
@@ -72,7 +74,7 @@ def _launch(folder: Path, stale: Candidate | None) -> Candidate:
     with open(log, "ab") as out:
         begin = out.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "cumulus_server"],
+            [sys.executable, "-m", "cumulus_server", f"--Cumulus.idle_shutdown_s={IDLE_LIMIT_S}"],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
