@@ -1,7 +1,8 @@
 """One line under the cell that says what the job is doing, for jobs that take a while.
 
 It appears after half a second, is repainted at most four times a second, and ends as one quiet line.
-In a terminal it is erased before anything else is printed.
+A notebook's line that would stand in the middle of output appears only where it has more to say than
+the output itself. In a terminal it is erased before anything else is printed.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class StatusLine:
         self.inside_line = False
         #: True: the job clears its output by itself, and would take the line with it.
         self._retired = False
+        #: True: output came before the line did; among it, a line that says no more is only in the way.
+        self._overtaken = False
 
     def take(self, event: Any) -> None:
         """Note an event."""
@@ -96,6 +99,7 @@ class StatusLine:
 
     def erase(self) -> None:
         """Make room for output, where the line is in the way of it."""
+        self._overtaken = self._overtaken or not self._painted
         if self._terminal and self._painted:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
@@ -146,6 +150,10 @@ class StatusLine:
             word += f": {self._state.message}"
         return word
 
+    def _has_news(self) -> bool:
+        away = self._away_s is not None and self._away_s >= AWAY_WORTH_SAYING_S
+        return bool(self._note or self._progress or away)
+
     def _paint(self, quiet: bool = False) -> None:
         line = self.text()
         if line == self._painted and not quiet:
@@ -155,6 +163,8 @@ class StatusLine:
                 sys.stderr.write(f"\r\x1b[2K\x1b[2m{line[: _columns()]}\x1b[0m")
                 sys.stderr.flush()
                 self._painted = line
+            return
+        if self._overtaken and not self._painted and not self._has_news():
             return
         opacity = "0.5" if quiet else "0.8"
         data = {

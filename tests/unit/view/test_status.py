@@ -117,3 +117,17 @@ def test_what_runs_notebooks_is_no_person() -> None:
     assert is_watched(Notebook(allow_stdin=True))
     assert not is_watched(Notebook(allow_stdin=False))
     assert not is_watched(None)
+
+
+def test_a_line_does_not_break_into_output_unless_it_has_news(clock: Clock) -> None:
+    shell = Notebook()
+    line = StatusLine(shell)
+    line.take(State("RUNNING", worker="local"))
+    line.erase()
+    clock.now += 1.0
+    line.tick()
+    assert shell.published == []
+    line.take(Progress("p", label="epochs", done=1, total=2))
+    clock.now += 1.0
+    line.tick()
+    assert len(shell.published) == 1
