@@ -8,7 +8,8 @@ A runner dials out; the relay never connects to it. Routes below ``API_PATH/runn
 - ``GET bundle``, ``POST events``, ``PUT values/{name}``, ``GET values/{job_id}/{name}``,
   ``GET control`` (SSE: ``cancel``): authorized by the session key.
 
-Tokens travel as ``Authorization: Bearer``.
+Tokens travel as ``Authorization: Bearer``. Where an executor hands out assignments by a socket and says
+``by_line``, claims and events may be sent by that socket too, with the same tokens and the same answers.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ class Assignment:
     cpu: Optional[float] = None
     #: Seconds between KeyboardInterrupt and the end, when cancelled.
     grace_s: float = 5.0
+    #: Whether the socket that this came by takes the requests of ``BY_LINE``.
+    by_line: bool = False
+
+
+#: Routes whose requests may go by an executor's socket.
+BY_LINE = frozenset({"claim", "events"})
 
 
 @dataclass(frozen=True)

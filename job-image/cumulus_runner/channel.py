@@ -10,9 +10,10 @@ from typing import Any, Callable, Dict, Optional, Union
 from urllib.parse import quote
 
 from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER, PROTOCOL_VERSION
-from cumulus_jupyter.protocol.channel import Assignment
+from cumulus_jupyter.protocol.channel import BY_LINE, Assignment
 
 from .http import Address, Answer, Connection, Disconnected, FileBody, file_body, parse_url
+from .line import BODY_LIMIT_BYTES, Line
 from .loop import Future, Loop
 
 #: How long the relay may be away before the runner gives up.
@@ -39,6 +40,8 @@ class Connections:
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         self._connection: Optional[Connection] = None
+        #: Set where there is one.
+        self.line: Optional[Line] = None
 
     def to(self, address: Address) -> Connection:
         """A connection to that relay."""
@@ -149,7 +152,6 @@ class RelayChannel:
         while self._turn is not None:
             await self._turn
         turn = self._turn = Future()
-        headers = self.headers(token, content_type)
         wait_s, waited_s = _BACKOFF_FIRST_S, 0.0
         try:
             while True:
@@ -157,8 +159,13 @@ class RelayChannel:
                     before()
                 problem: Exception
                 try:
-                    connection = self._connections.to(self.address())
-                    answer = await connection.request(method, target, headers, body, sink)
+                    line = self._line_for(target)
+                    if line is not None and isinstance(body, bytes) and len(body) <= BODY_LIMIT_BYTES:
+                        answer = await line.ask(target, token, body)
+                    else:
+                        connection = self._connections.to(self.address())
+                        headers = self.headers(token, content_type)
+                        answer = await connection.request(method, target, headers, body, sink)
                     if 200 <= answer.status < 300:
                         return answer
                     problem = _problem(answer)
@@ -173,6 +180,12 @@ class RelayChannel:
         finally:
             self._turn = None
             turn.set(None)
+
+    def _line_for(self, target: str) -> Optional[Line]:
+        line = self._connections.line
+        if line is None or not line.open or not self._assignment.by_line or target not in BY_LINE:
+            return None
+        return line
 
 
 class _Download:

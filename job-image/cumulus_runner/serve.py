@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 from typing import Any, List, Mapping
 
 from cumulus_jupyter.protocol.channel import Assignment
 
+from .line import Line
 from .loop import report_failure, spawn
 from .outcomes import say
 from .supervisor import Supervisor
@@ -17,7 +17,10 @@ from .supervisor import Supervisor
 
 def assignment_from_json(text: bytes) -> Assignment:
     """The assignment a JSON object stands for; unknown fields are passed over."""
-    body = json.loads(text)
+    return _assignment(json.loads(text))
+
+
+def _assignment(body: Mapping[str, Any]) -> Assignment:
     names = Assignment.__dataclass_fields__
     return Assignment(**{key: value for key, value in body.items() if key in names})
 
@@ -30,14 +33,12 @@ class Server:
     """
 
     def __init__(self, fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
-        self._socket.set_inheritable(False)
-        self._socket.setblocking(True)
-        self._rest = b""
         self._waiting: List[Assignment] = []
         self._busy = False
         self._hung_up = False
         self._supervisor = Supervisor()
+        self._line = Line(fd, self._supervisor.loop, self._assigned, self._other_side_gone)
+        self._supervisor.connections.line = self._line
 
     def serve(self) -> None:
         """Run jobs until the other side hangs up or SIGTERM comes."""
@@ -47,27 +48,17 @@ class Server:
 
     async def _begin(self) -> None:
         await self._supervisor.ready()
-        self._supervisor.loop.watch(self._socket.fileno(), self._readable)
-        self._tell({"ready": os.getpid()})
+        self._line.listen()
+        self._line.tell({"ready": os.getpid()})
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.sendall(json.dumps(message).encode() + b"\n")
+    def _other_side_gone(self) -> None:
+        self._hung_up = True
+        if not self._busy:
+            self._supervisor.loop.stop()
 
-    def _readable(self) -> None:
-        try:
-            data = self._socket.recv(1 << 20)
-        except ConnectionError:
-            data = b""
-        if not data:
-            self._supervisor.loop.forget(self._socket.fileno())
-            self._hung_up = True
-            if not self._busy:
-                self._supervisor.loop.stop()
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        self._waiting.extend(assignment_from_json(line) for line in lines if line.strip())
-        if self._waiting and not self._busy:
+    def _assigned(self, message: Mapping[str, Any]) -> None:
+        self._waiting.append(_assignment(message))
+        if not self._busy:
             report_failure(spawn(self._work()), "running a job")
 
     async def _work(self) -> None:
@@ -79,7 +70,7 @@ class Server:
                     await self._supervisor.run(assignment)
                 except Exception as error:
                     say(f"job {assignment.job_id} could not be run: {error!r}")
-                self._tell({"done": assignment.job_id, "attempt": assignment.attempt})
+                self._line.tell({"done": assignment.job_id, "attempt": assignment.attempt})
         finally:
             self._busy = False
             if self._hung_up or self._supervisor.stopping:

@@ -23,7 +23,8 @@ class Supervisor:
         connection = zygote.start()
         self.loop = Loop()
         self._nursery = Nursery(self.loop, connection)
-        self._connections = Connections(self.loop)
+        #: To the relay.
+        self.connections = Connections(self.loop)
         self._watched: Dict[int, Callable[[int], None]] = {}
         self._environments = Environments(self.loop, self._watched)
         self._job: Optional[JobRun] = None
@@ -41,7 +42,7 @@ class Supervisor:
         """Run one job to its end. Raises ``NurseryLost``."""
         child = await self._nursery.take()
         job = self._job = JobRun(
-            self.loop, self._connections, self._environments, child, assignment, self._next
+            self.loop, self.connections, self._environments, child, assignment, self._next
         )
         self._nursery.on_death(child, job.child_died)
         try:
@@ -76,6 +77,6 @@ class Supervisor:
     def close(self) -> None:
         """Let the child that waits end, hang up."""
         self.stopping = True
-        self._connections.close()
+        self.connections.close()
         self._nursery.close()
         self.loop.close()

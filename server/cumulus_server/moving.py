@@ -26,7 +26,7 @@ class LocalMoving:
             simulated_gpus=relay.simulated_gpus,
             grace_s=config.grace_s,
         )
-        executors = [ProcessExecutor(process)]
+        executors = [ProcessExecutor(process, relay.answer_runner)]
         scheduler = Scheduler()
         self._inventory = Inventory(scheduler, executors)
         self.placement: Placement = self._inventory

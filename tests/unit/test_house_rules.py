@@ -14,7 +14,7 @@ LONGEST_MODULE_LINES = 300
 #: What travels into a job's interpreter must be readable by the oldest one a job may have.
 OLDEST_JOB_PYTHON = (3, 9)
 TRAVELLING = ("cumulus_jupyter/protocol/", "cumulus_jupyter/values/", "job-image/cumulus_runner/")
-TRAVELLING_FILES = ("cumulus_jupyter/__init__.py", "cumulus_jupyter/progress.py")
+TRAVELLING_FILES = ("cumulus_jupyter/__init__.py", "cumulus_jupyter/progress_bar.py")
 
 #: Hosts of package registries: which one is used is the machine's own business.
 REGISTRY_HOSTS = re.compile(
@@ -25,7 +25,7 @@ REGISTRY_HOSTS = re.compile(
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}-])/(?:work|root|home/\w+|opt/(?:pypi|wheels)|Users/\w+)/")
 SKIPS = re.compile(r"pytest\.(?:mark\.)?(?:skip|xfail)|importorskip")
 #: Each of these cancels and awaits the tasks that it starts.
-TASK_OWNERS = ("/supervisor.py", "/reconcile/tasks.py", "/reconcile/queue.py")
+TASK_OWNERS = ("/supervisor.py", "/reconcile/tasks.py", "/reconcile/queue.py", "/process/runner_process.py")
 BARE_TASKS = re.compile(r"\b(?:create_task|ensure_future)\(")
 #: As a stored notebook spells it; it would stick to what follows.
 COLOUR = re.compile(r"\\u001b\[[0-9;]*m")

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
 
-from cumulus_jupyter.protocol.channel import Claim
-from cumulus_jupyter.protocol.errors import InvalidArgument
-
-from ..relay.batches import decode_batch
+from ..relay import runner_requests
 from ..relay.hub import ControlStream
 from ..relay.runs import Session
 from .base import BearerHandler
 from .files import accept_body, send_file
 from .sse import HEARTBEAT, EventStream
 from .upload import FileBody
-
-_claim = msgspec.json.Decoder(Claim)
 
 
 class ClaimHandler(BearerHandler):
@@ -28,12 +22,7 @@ class ClaimHandler(BearerHandler):
     @allow_unauthenticated
     async def post(self) -> None:
         """Take an attempt, with its one-time claim token."""
-        token = self.bearer
-        try:
-            claim = _claim.decode(self.request.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InvalidArgument(f"Invalid claim: {error}") from None
-        self.reply(await self.relay.runs.claim(token, claim))
+        self.reply(await runner_requests.claim(self.relay.runs, self.bearer, self.request.body))
 
 
 class BatchHandler(BearerHandler):
@@ -42,8 +31,7 @@ class BatchHandler(BearerHandler):
     @allow_unauthenticated
     async def post(self) -> None:
         """Store a batch of events."""
-        key = self.bearer
-        self.reply(await self.relay.runs.post_batch(key, decode_batch(self.request.body)))
+        self.reply(await runner_requests.events(self.relay.runs, self.bearer, self.request.body))
 
 
 class BundleHandler(BearerHandler):

@@ -18,6 +18,7 @@ from ..config import RelayConfig
 from ..store import Store, meta
 from ..store.clock import now_ms
 from ..supervisor import Supervisor
+from . import runner_requests
 from .census import Census
 from .contract import Placement, Waker
 from .files import Files
@@ -179,6 +180,10 @@ class Relay:
         self.require_live()
         assert self._runs is not None
         return self._runs
+
+    async def answer_runner(self, route: str, token: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """A request of a runner on this machine. Never raises."""
+        return await runner_requests.answer(lambda: self.runs, route, token, body)
 
     @property
     def _placement(self) -> Placement:

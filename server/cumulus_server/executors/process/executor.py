@@ -18,7 +18,7 @@ from .environment import runner_environment
 from .folders import JobFolders
 from .interpreters import Interpreter, other_interpreters, own_interpreter
 from .pool import RunnerPool
-from .runner_process import Key, RunnerProcess
+from .runner_process import Answers, Key, RunnerProcess
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,10 @@ class ProcessExecutor:
     name = "process"
     claim_timeout_s = 30.0
 
-    def __init__(self, config: ProcessConfig) -> None:
+    def __init__(self, config: ProcessConfig, answers: Answers | None = None) -> None:
+        """Without ``answers``, runners make all their requests over HTTP."""
         self.config = config
+        self._answers = answers
         self.slots = config.slots or max(4, 4 * (os.cpu_count() or 1))
         self._folders = JobFolders(config.root / "jobs")
         self._interpreters: list[Interpreter] = []
@@ -82,7 +84,7 @@ class ProcessExecutor:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._pool = RunnerPool(
             logs, self.config.env, warm=self.config.warm,
-            on_done=self._finish, on_exit=self._finish,
+            on_done=self._finish, on_exit=self._finish, answers=self._answers,
         )  # fmt: skip
         own = own_interpreter()
         self._interpreters = [own]
@@ -164,6 +166,7 @@ class ProcessExecutor:
             memory_mib=request.resources.memory_mib,
             cpu=request.resources.cpu,
             grace_s=self.config.grace_s,
+            by_line=self._answers is not None,
         )
 
     def _interpreter(self, minor: str) -> Interpreter:

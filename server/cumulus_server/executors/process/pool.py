@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..base import InstanceStatus, StartFailed
 from .interpreters import Interpreter
-from .runner_process import Key, RunnerProcess
+from .runner_process import Answers, Key, RunnerProcess
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ class RunnerPool:
         warm: int,
         on_done: Callable[[Key], None],
         on_exit: Callable[[Key, InstanceStatus], None],
+        answers: Answers | None = None,
     ) -> None:
+        self._answers = answers
         self._folder = folder
         self._env = env
         self._warm = warm
@@ -96,7 +98,8 @@ class RunnerPool:
     def _spawn(self, interpreter: Interpreter) -> None:
         self._number += 1
         try:
-            runner = RunnerProcess(interpreter, self._env, self._folder / f"runner-{self._number}.log", self)
+            log_path = self._folder / f"runner-{self._number}.log"
+            runner = RunnerProcess(interpreter, self._env, log_path, self, self._answers)
         except StartFailed as error:
             self._fail(interpreter, error)
             return

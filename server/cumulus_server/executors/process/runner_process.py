@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -12,21 +11,28 @@ import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cumulus_jupyter.protocol.channel import Assignment
 
 from ..base import InstanceStatus, StartFailed
 from . import procfs
 from .interpreters import Interpreter
+from .line import Line
 
 log = logging.getLogger(__name__)
 
-_LINE_LIMIT_BYTES = 65_536
 _TAIL_BYTES = 4_000
 
 #: (job id, attempt)
 Key = tuple[str, int]
+
+
+class Answers(Protocol):
+    """The relay, as a runner asks it over its socket. It never raises."""
+
+    async def __call__(self, route: str, token: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """HTTP's status, headers and body for one of ``protocol.channel.BY_LINE``."""
 
 
 class Listener(Protocol):
@@ -51,28 +57,29 @@ class RunnerProcess:
         env: Mapping[str, str],
         log_path: Path,
         listener: Listener,
+        answers: Answers | None = None,
     ) -> None:
         self.interpreter = interpreter
         self.is_ready = False
         self.job: Key | None = None
         self.exited: InstanceStatus | None = None
         self._listener = listener
+        self._answers = answers
+        self._asking: set[asyncio.Task[None]] = set()
         self._log_path = log_path
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._buffer = bytearray()
-        self._socket, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair()
         try:
             self._process = _spawn(interpreter, env, log_path, theirs)
         except OSError as error:
-            self._socket.close()
+            ours.close()
             raise StartFailed(f"The runner could not be started: {error}") from error
         finally:
             theirs.close()
         found = procfs.stat(self._process.pid)
         self.ticks = found.ticks if found else 0
-        self._socket.setblocking(False)
-        self._loop.add_reader(self._socket.fileno(), self._read)
+        self._line = Line(ours, self._take)
         self._pidfd = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._pidfd, self._reap)
 
@@ -83,14 +90,13 @@ class RunnerProcess:
 
     def assign(self, assignment: Assignment) -> None:
         """Hand it a job. Raises ``StartFailed`` where it cannot take it."""
-        line = json.dumps(vars(assignment)).encode() + b"\n"
         self.job = (assignment.job_id, assignment.attempt)
         try:
-            sent = self._socket.send(line)
+            self._line.send(vars(assignment))
         except OSError as error:
             self.job = None
             raise StartFailed(f"The runner went away: {error}") from error
-        if sent < len(line):  # a fresh line is far below the socket's buffer; a full one means it hangs
+        if self._line.stuck:  # an assignment is far below the socket's buffer; a full one means it hangs
             self.job = None
             self.kill()
             raise StartFailed("The runner does not take its assignment.")
@@ -107,13 +113,13 @@ class RunnerProcess:
 
     def let_go(self) -> None:
         """Close our end: an idle runner exits, a busy one finishes its job first."""
-        if not self._closed:
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
+        self._line.close()
 
     def abandon(self) -> None:
         """Stop watching as well, since the relay is stopping."""
         self.let_go()
+        for task in self._asking:
+            task.cancel()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
@@ -136,32 +142,7 @@ class RunnerProcess:
             return ""
         return text[text.find("\n") + 1 :] if len(text) >= _TAIL_BYTES else text
 
-    @property
-    def _closed(self) -> bool:
-        return self._socket.fileno() < 0
-
-    def _read(self) -> None:
-        try:
-            chunk = self._socket.recv(_LINE_LIMIT_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        if not chunk or len(self._buffer) > _LINE_LIMIT_BYTES:
-            self.let_go()  # its exit is told by the pidfd
-            return
-        self._buffer += chunk
-        *lines, rest = self._buffer.split(b"\n")
-        self._buffer = bytearray(rest)
-        for line in lines:
-            self._take(bytes(line))
-
-    def _take(self, line: bytes) -> None:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            log.warning("runner %d said something unreadable", self.pid)
-            return
+    def _take(self, message: Mapping[str, Any], body: bytes) -> None:
         if "ready" in message and not self.is_ready:
             self.is_ready = True
             self._listener.runner_ready(self)
@@ -170,6 +151,16 @@ class RunnerProcess:
             if self.job == key:
                 self.job = None
                 self._listener.runner_done(self, key)
+        elif "ask" in message and self._answers is not None:
+            task = self._loop.create_task(self._answer(self._answers, message, body))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, answers: Answers, message: Mapping[str, Any], body: bytes) -> None:
+        status, headers, answer = await answers(str(message["route"]), str(message["token"]), body)
+        if not self._line.closed:
+            with contextlib.suppress(OSError):  # it went away: whoever adopts it is asked again
+                self._line.send({"answer": message["ask"], "status": status, "headers": headers}, answer)
 
     def _reap(self) -> None:
         code = self._process.poll()
@@ -178,8 +169,8 @@ class RunnerProcess:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
-        if not self._closed:
-            self._read()  # a last "done" may have been on its way
+        if not self._line.closed:
+            self._line.read()  # a last "done" may have been on its way
         self.let_go()
         words = self.last_words()
         self.exited = InstanceStatus(False, code, _describe(code, words))
