@@ -12,16 +12,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .client.api import CumulusClient
     from .client.job import Job
-    from .progress import progress
-    from .remote import remote
+    from .progress_bar import progress
+    from .remote_function import remote
     from .values.remote_value import RemoteValue
 
 _HOMES = {
     "CumulusClient": ".client.api",
     "Job": ".client.job",
     "RemoteValue": ".values.remote_value",
-    "progress": ".progress",
-    "remote": ".remote",
+    "progress": ".progress_bar",
+    "remote": ".remote_function",
 }
 
 __all__ = ["CumulusClient", "Job", "RemoteValue", "progress", "remote"]
@@ -33,7 +33,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name], __name__), name)
-    # The import has bound the submodule, which has the same name as what users ask for.
     globals()[name] = value
     return value
 

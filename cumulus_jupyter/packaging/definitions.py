@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _MAIN = "__main__"
 #: Where ``@remote`` lives.
-_REMOTE = "cumulus_jupyter.remote"
+_REMOTE = "cumulus_jupyter.remote_function"
 
 
 @dataclass(frozen=True, eq=False)

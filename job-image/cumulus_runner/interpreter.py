@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from cumulus_jupyter.progress import set_hook
+from cumulus_jupyter.progress_bar import set_hook
 
 from . import fork_hooks, program_run, rehearsal
 from .plain_shell import PlainShell

@@ -189,7 +189,7 @@ def test_a_users_own_meaning_of_a_shells_name_travels(page: NotebookPage) -> Non
 
 
 def test_a_remote_function_is_its_own_function_there(page: NotebookPage) -> None:
-    page.run("from cumulus_jupyter.remote import remote\n@remote\ndef half(n): return n and half(n // 2) + 1")
+    page.run("from cumulus_jupyter import remote\n@remote\ndef half(n): return n and half(n // 2) + 1")
     packaged = page.package("y = half(8)")
     assert not packaged.pickled
     assert elsewhere(packaged)["y"] == 4

@@ -19,7 +19,7 @@ _OLDEST = (3, 9)
 #: What travels into interpreters that have nothing of ours: module, and the parts of it (all if empty).
 _LUGGAGE = {
     "cumulus_runner": (),
-    "cumulus_jupyter": ("__init__.py", "progress.py", "protocol", "values"),
+    "cumulus_jupyter": ("__init__.py", "progress_bar.py", "protocol", "values"),
     "cloudpickle": (),
 }
 

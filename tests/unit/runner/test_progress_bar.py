@@ -12,7 +12,7 @@ from cumulus_jupyter import progress
 
 @pytest.fixture
 def events() -> Iterator[list[Mapping[str, Any]]]:
-    from cumulus_jupyter.progress import set_hook
+    from cumulus_jupyter.progress_bar import set_hook
 
     seen: list[Mapping[str, Any]] = []
     set_hook(seen.append)
@@ -51,6 +51,7 @@ def test_a_line_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_packages_name_is_always_the_function() -> None:
-    import cumulus_jupyter.progress  # noqa: F401
+    import cumulus_jupyter
+    from cumulus_jupyter import progress_bar
 
-    assert callable(cumulus_jupyter.progress)
+    assert cumulus_jupyter.progress is progress_bar.progress

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import (
     Any,
     Callable,
@@ -140,12 +140,3 @@ def progress(
     ``total`` is how far it goes, where the iterable does not tell.
     """
     return ProgressBar(iterable, label, total, unit)
-
-
-class _CallableModule(ModuleType):
-    """The package's ``progress`` is this module once it is imported: it has to serve as the function."""
-
-    __call__ = staticmethod(progress)
-
-
-sys.modules[__name__].__class__ = _CallableModule
