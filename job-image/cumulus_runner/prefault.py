@@ -51,6 +51,7 @@ def find_hot_pages(work: Callable[[], None]) -> HotPages:
     pid = os.fork()
     if pid == 0:
         try:
+            _own_pages(areas)  # Writes to memory of its own, which is not the work's.
             before = set(_own_pages(areas))
             work()
             written = [page for page in _own_pages(areas) if page not in before]

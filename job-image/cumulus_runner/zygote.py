@@ -66,24 +66,32 @@ class _Rehearsed(Commands):
 
     def __init__(self, folder: str) -> None:
         program = {"kind": "cell", "source": "x = 1\nprint(x)\nx", "title": "Cell rehearsed"}
-        self._commands: List[Tuple[bytes, Any]] = [
+        commands: List[Tuple[bytes, Any]] = [
             (PLACE, {"workdir": folder, "env": {"A": "1"}}),
             (CLAIMED, {"program": program, "env": {}, "requirements": []}),
             (GO, {"scratch": folder, "bundle": "", "environment": ""}),
         ]
+        self._commands = [(kind, json.dumps(body).encode()) for kind, body in commands]
 
     def receive(self) -> Tuple[bytes, bytes]:
         """The next command."""
-        kind, body = self._commands.pop(0)
-        return kind, json.dumps(body).encode()
+        return self._commands.pop(0)
 
 
-def _rehearse(interpreter: Interpreter) -> None:
-    """In a forked process: live as a child does."""
-    _take_places(os.pipe()[1], os.pipe()[1])
+def _hot_pages(interpreter: Interpreter) -> HotPages:
+    """What a child writes to, found by living as one does in a forked process."""
     with tempfile.TemporaryDirectory() as folder:
-        interpreter.live(_Rehearsed(folder), os.pipe()[1])
-        os.chdir("/")
+        commands = _Rehearsed(folder)
+        reading, nowhere = os.pipe()
+
+        def rehearse() -> None:
+            _take_places(nowhere, nowhere)
+            interpreter.live(commands, nowhere)
+
+        found = find_hot_pages(rehearse)
+        os.close(reading)
+        os.close(nowhere)
+        return found
 
 
 def start() -> socket.socket:
@@ -121,7 +129,7 @@ def _live(connection: socket.socket) -> int:
     poll.register(connection, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
     interpreter.settle()
-    hot_pages = find_hot_pages(lambda: _rehearse(interpreter))
+    hot_pages = _hot_pages(interpreter)
     while True:
         for fd, _ in poll.poll():
             if fd == wake_read:
