@@ -134,10 +134,10 @@ class Launch:
             devices=self.devices,
             leases=[(share.device, share.tenths) for share in self.placement.shares],
             enforced_by=enforced_by,
+            handle=self.handle,
         )
         if row.attempt != attempt:
             raise IllegalTransition("The job has begun another attempt", job_id=job_id)
-        attempts.save_handle(tx, job_id, attempt, self.handle)
         if self.booking is not None:
             attempts.save_partition(tx, job_id, attempt, self.booking, enforced_by)
         jobs.transition(tx, job_id, SCHEDULING, attempt=attempt)

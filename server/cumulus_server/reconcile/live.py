@@ -185,8 +185,7 @@ class LiveAttempts:
             await within(self._patience.call_s, release)
 
         def mark(tx: Transaction) -> JobRow:
-            attempts.mark_released(tx, job.id, job.attempt)
-            return jobs.get(tx, job.id)
+            return attempts.mark_released(tx, job.id, job.attempt)
 
         released = await self._store.run(mark, durable=False)
         self._forced.discard((job.id, job.attempt))

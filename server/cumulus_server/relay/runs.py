@@ -65,13 +65,13 @@ class Runs:
             if job is None:
                 raise Unauthenticated()
             if job.attempt != claim.attempt or job.ended:
-                raise FailedPrecondition(f"Attempt {claim.attempt} is over", next=_OVER, job_id=job.id)
+                raise _over(job.id, claim.attempt)
             if not matches(token, job.claim_hash):
                 raise Unauthenticated()
             if job.session_hash != session:
                 if job.target != "COMPLETED":
                     raise FailedPrecondition("The job is to end", next=_OVER, job_id=job.id)
-                if job.claimed or sessions.take_claim(tx, job, session) is None:
+                if job.claimed or not sessions.take_claim(tx, job, session):
                     raise FailedPrecondition("Another runner has this attempt", next=_OVER, job_id=job.id)
                 job = jobs.transition(tx, job.id, RUNNING, attempt=job.attempt).job
                 tx.durable = job.executor not in _SAME_MACHINE
@@ -180,20 +180,24 @@ def _live(tx: Transaction, session: Session) -> JobRow:
     """The job of a session whose attempt is the running one."""
     job = jobs.find(tx, session.job_id)
     if job is None or job.attempt != session.attempt or job.status != RUNNING:
-        raise FailedPrecondition(f"Attempt {session.attempt} is over", next=_OVER, job_id=session.job_id)
+        raise _over(session.job_id, session.attempt)
     return job
 
 
+def _over(job_id: str, attempt: int) -> FailedPrecondition:
+    return FailedPrecondition(f"Attempt {attempt} is over", next=_OVER, job_id=job_id)
+
+
 def _take_batch(tx: Transaction, session_hash: str, batch: Batch) -> tuple[JobRow, int]:
-    found = sessions.find(tx, session_hash)
+    found = sessions.find_job(tx, session_hash)
     if found is None:
         raise Unauthenticated()
-    session = Session(*found)
+    job, attempt = found
     last = batch.first + len(batch.events) - 1
-    job = jobs.find(tx, session.job_id)
-    if job is not None and job.attempt == session.attempt and job.ended and last <= job.runner_through:
+    if job.attempt == attempt and job.ended and last <= job.runner_through:
         return job, job.runner_through  # the answer to the last batch was lost, and it came again
-    job = _live(tx, session)
+    if job.attempt != attempt or job.status != RUNNING:
+        raise _over(job.id, attempt)
     known = job.runner_through
     if batch.first > known + 1:
         raise FailedPrecondition(
@@ -204,8 +208,7 @@ def _take_batch(tx: Transaction, session_hash: str, batch: Batch) -> tuple[JobRo
     new = batch.events[known - batch.first + 1 :] if known >= batch.first else batch.events
     if new:
         new = _one_result(tx, job, new)
-        events.append(tx, job.number, job.id, job.last_seq, new)
-        sessions.set_through(tx, job.number, last)
+        sessions.receive(tx, job, last, new)
     tx.durable = batch.outcome is not None or job.executor not in _SAME_MACHINE
     if batch.outcome is not None:
         job = _end(tx, job, batch.outcome)

@@ -43,6 +43,7 @@ def begin_attempt(
     devices: Iterable[DeviceView] = (),
     leases: Iterable[tuple[str, int]] = (),
     enforced_by: str = "",
+    handle: dict[str, Any] | None = None,
 ) -> JobRow:
     """Give a queued job its next attempt number, its place, and its leases of (device, tenths).
 
@@ -63,6 +64,7 @@ def begin_attempt(
             "devices": msgspec.json.encode(list(devices)).decode(),
             "enforced_by": enforced_by,
             "claim_hash": claim_hash,
+            "handle": None if handle is None else json.dumps(handle),
             "now_ms": now_ms(),
         },
     ).fetchone()
@@ -92,10 +94,11 @@ def save_partition(
     return cursor.rowcount == 1
 
 
-def mark_released(tx: Transaction, job_id: str, attempt: int) -> None:
+def mark_released(tx: Transaction, job_id: str, attempt: int) -> JobRow:
     """Nothing outside is held for this attempt any more: forget handle, partition and leases."""
     tx.execute(sql.delete_leases, (job_id, attempt))
-    tx.execute(sql.mark_released, {"id": job_id, "attempt": attempt})
+    row = tx.execute(sql.mark_released, {"id": job_id, "attempt": attempt}).fetchone()
+    return get(tx, job_id) if row is None else job_row(row)
 
 
 def leases(tx: Transaction) -> list[Lease]:

@@ -21,16 +21,24 @@ def append(
     tx: Transaction, number: int, job_id: str, last_seq: int, events: Iterable[tuple[str, bytes]]
 ) -> list[StoredEvent]:
     """Store events of a job behind ``last_seq``; each is its type and its JSON object without ``seq``."""
+    stored = write(tx, number, job_id, last_seq, events)
+    if stored:
+        tx.execute(sql.set_last_seq, (stored[-1].seq, number))
+    return stored
+
+
+def write(
+    tx: Transaction, number: int, job_id: str, last_seq: int, events: Iterable[tuple[str, bytes]]
+) -> list[StoredEvent]:
+    """Like ``append``, for a caller that changes the job's row anyway, and its ``last_seq`` with it."""
     base, time, seq = number * _SPAN, now_ms(), last_seq
     stored = []
     for kind, body in events:
         seq += 1
         event = StoredEvent(seq, kind, b'{"seq":%d,"time_ms":%d,' % (seq, time) + body[1:])
-        tx.execute(sql.insert_event, (base + seq, kind, event.body))
         tx.appended.append((job_id, event))
         stored.append(event)
-    if stored:
-        tx.execute(sql.set_last_seq, (seq, number))
+    tx.executemany(sql.insert_event, [(base + event.seq, event.type, event.body) for event in stored])
     return stored
 
 

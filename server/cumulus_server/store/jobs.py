@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -62,11 +62,7 @@ def insert(tx: Transaction, new: NewJob, message: str = "") -> Moved:
     job = job_row(row)
     tx.execute(sql.insert_program, (job.number, new.program))
     first = events.encode_state(State(state=QUEUED, message=message))
-    return _moved(job, events.append(tx, job.number, job.id, 0, [first]))
-
-
-def _moved(job: JobRow, written: list[StoredEvent]) -> Moved:
-    return Moved(replace(job, last_seq=written[-1].seq), written)
+    return Moved(job, events.write(tx, job.number, job.id, 0, [first]))
 
 
 def find(tx: Transaction, job_id: str) -> JobRow | None:
@@ -126,11 +122,15 @@ def transition(
         )
     job = job_row(row)
     tx.durable = tx.durable or job.ended
-    return _moved(job, write_state(tx, job, position=position))
+    return Moved(job, events.write(tx, job.number, job.id, job.last_seq - 1, [_state(job, position)]))
 
 
 def write_state(tx: Transaction, job: JobRow, *, position: int | None = None) -> list[StoredEvent]:
-    """Write a State event that tells a job's present state: after a move, or when its place changed."""
+    """Write a State event that tells a job's present state once more, as when its place changed."""
+    return events.append(tx, job.number, job.id, job.last_seq, [_state(job, position)])
+
+
+def _state(job: JobRow, position: int | None) -> tuple[str, bytes]:
     event = State(
         state=job.status,
         message=job.message,
@@ -141,7 +141,7 @@ def write_state(tx: Transaction, job: JobRow, *, position: int | None = None) ->
         position=position,
         error=job.error,
     )
-    return events.append(tx, job.number, job.id, job.last_seq, [events.encode_state(event)])
+    return events.encode_state(event)
 
 
 def set_target(tx: Transaction, job_id: str, target: str, error: dict[str, Any] | None = None) -> JobRow:

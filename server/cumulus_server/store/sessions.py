@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from . import events
 from .database import Transaction
 from .queries import sql
 from .rows import JobRow, job_row
 
 
-def take_claim(tx: Transaction, job: JobRow, session_hash: str) -> JobRow | None:
-    """Give the attempt to this session; ``None`` where another one has it."""
-    row = tx.execute(
-        sql.take_claim, {"id": job.id, "attempt": job.attempt, "session_hash": session_hash}
-    ).fetchone()
-    if row is None:
-        return None
+def take_claim(tx: Transaction, job: JobRow, session_hash: str) -> bool:
+    """Give the attempt to this session; ``False`` where another one has it."""
+    claim = {"id": job.id, "attempt": job.attempt, "session_hash": session_hash}
+    if tx.execute(sql.take_claim, claim).rowcount != 1:
+        return False
     tx.execute(sql.insert_session, (session_hash, job.id, job.attempt))
-    return job_row(row)
+    return True
 
 
 def find(tx: Transaction, session_hash: str) -> tuple[str, int] | None:
@@ -24,6 +23,13 @@ def find(tx: Transaction, session_hash: str) -> tuple[str, int] | None:
     return None if row is None else (row[0], row[1])
 
 
-def set_through(tx: Transaction, number: int, through: int) -> None:
-    """The highest runner event number that is stored."""
-    tx.execute(sql.set_runner_through, (through, number))
+def find_job(tx: Transaction, session_hash: str) -> tuple[JobRow, int] | None:
+    """The job a session key was accepted for as it is now, and the attempt that the key is for."""
+    row = tx.execute(sql.find_job_of_session, (session_hash,)).fetchone()
+    return None if row is None else (job_row(row), row["session_attempt"])
+
+
+def receive(tx: Transaction, job: JobRow, through: int, new: list[tuple[str, bytes]]) -> None:
+    """Store a runner's events; ``through`` is the highest number it gave to one."""
+    stored = events.write(tx, job.number, job.id, job.last_seq, new)
+    tx.execute(sql.set_received, (through, job.last_seq + len(stored), job.number))

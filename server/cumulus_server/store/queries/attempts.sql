@@ -14,7 +14,7 @@ SET attempt = attempt + 1,
     claim_hash = :claim_hash,
     session_hash = NULL,
     runner_through = 0,
-    handle = NULL,
+    handle = :handle,
     partition = NULL,
     started_ms = NULL,
     attempt_ms = :now_ms,
@@ -29,7 +29,8 @@ UPDATE jobs SET handle = :handle WHERE id = :id AND attempt = :attempt;
 UPDATE jobs SET partition = :partition, enforced_by = :enforced_by WHERE id = :id AND attempt = :attempt;
 
 -- name: mark_released
-UPDATE jobs SET released = 1, handle = NULL, partition = NULL WHERE id = :id AND attempt = :attempt;
+UPDATE jobs SET released = 1, handle = NULL, partition = NULL WHERE id = :id AND attempt = :attempt
+RETURNING *;
 
 -- name: insert_lease
 INSERT INTO leases (job_id, attempt, worker, device, tenths) VALUES (?, ?, ?, ?, ?);

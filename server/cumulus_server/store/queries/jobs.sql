@@ -1,6 +1,6 @@
 -- name: insert_job
-INSERT INTO jobs (id, owner, idempotency_key, request_hash, spec, bundle_bytes, status, created_ms)
-VALUES (:id, :owner, :idempotency_key, :request_hash, :spec, :bundle_bytes, 'QUEUED', :now_ms)
+INSERT INTO jobs (id, owner, idempotency_key, request_hash, spec, bundle_bytes, status, created_ms, last_seq)
+VALUES (:id, :owner, :idempotency_key, :request_hash, :spec, :bundle_bytes, 'QUEUED', :now_ms, 1)
 RETURNING *;
 
 -- name: get_job
@@ -33,6 +33,7 @@ LIMIT :count;
 UPDATE jobs
 SET status = :to,
     message = :message,
+    last_seq = last_seq + 1,
     error = coalesce(:error, error),
     started_ms = CASE WHEN :to = 'RUNNING' THEN :now_ms ELSE started_ms END,
     ended_ms = CASE WHEN :to IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN :now_ms ELSE ended_ms END
