@@ -100,12 +100,18 @@ def _own_exception(error: Error, namespace: Mapping[str, Any], source: str) -> B
     cls = _find_class(error, namespace, source)
     if cls is None:
         return None
-    args = _decode_args(error)
-    if args is None:
-        args = (error.value,)
+    kept = _decode_kept(error)
+    args = kept.pop("args", (error.value,))
+    raised = _constructed(cls, args, error.value)
+    if raised is not None:
+        raised.__dict__.update((name, value) for name, value in kept.items() if _is_plain(name))
+    return raised
+
+
+def _constructed(cls: type[BaseException], args: tuple[Any, ...], text: str) -> BaseException | None:
     try:
         raised = cls(*args)
-        if str(raised) == error.value:
+        if str(raised) == text:
             return raised
     except Exception:
         pass
@@ -116,6 +122,11 @@ def _own_exception(error: Error, namespace: Mapping[str, Any], source: str) -> B
         return raised
     except Exception:
         return None
+
+
+def _is_plain(attribute: str) -> bool:
+    """Whether it is the program's to set: the shell's hook and the language's own names are not."""
+    return attribute == "__notes__" or not attribute.startswith(("__", "_render_traceback_", "_ipython_"))
 
 
 def _find_class(error: Error, namespace: Mapping[str, Any], source: str) -> type[BaseException] | None:
@@ -144,14 +155,22 @@ def _module(name: str, namespace: Mapping[str, Any], source: str) -> ModuleType:
     return Trust.of_worker(False, source, namespace).module(name)
 
 
-def _decode_args(error: Error) -> tuple[Any, ...] | None:
+def _decode_kept(error: Error) -> dict[str, Any]:
+    """The exception's ``args`` and attributes; without what cannot be decoded here."""
     if error.args is None:
-        return None
+        return {}
     from ..values import Trust, decode
 
     try:
         trust = Trust.of_worker(False)
-        args: Any = decode(error.args, {}, allow_pickle=False, trust=trust).values["args"]
-        return tuple(args)
+        for roots in (error.args["roots"], {"args": error.args["roots"]["args"]}):
+            try:
+                graph = {**error.args, "roots": roots}
+                kept = dict(decode(graph, {}, allow_pickle=False, trust=trust).values)
+            except Exception:
+                continue
+            args: Any = kept["args"]
+            return {**kept, "args": tuple(args)}
     except Exception:
-        return None
+        pass
+    return {}

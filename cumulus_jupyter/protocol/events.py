@@ -130,6 +130,7 @@ class Error:
     module: str = ""
     qualname: str = ""
     #: ``args`` as a values graph with the root "args"; ``None`` where they have no safe encoding.
+    #: Its other roots are attributes that were set on the exception.
     args: Optional[Dict[str, Any]] = None
     type: str = "error"
 

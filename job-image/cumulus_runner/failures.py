@@ -26,7 +26,7 @@ def describe_error(error: BaseException, shell: PlainShell) -> Dict[str, Any]:
         "traceback": lines,
         "module": cls.__module__ or "",
         "qualname": cls.__qualname__,
-        "args": _args_graph(error),
+        "args": _kept_graph(error),
     }
 
 
@@ -37,15 +37,15 @@ def _text_of(error: BaseException) -> str:
         return f"<{type(error).__name__}, which can't be shown as text>"
 
 
-def _args_graph(error: BaseException) -> Optional[Dict[str, Any]]:
-    """``error.args`` as a graph, where that is small and has a neutral encoding."""
-    try:
-        encoded = values.encode(
-            {"args": error.args}, values.EncodeOptions(value_limit_bytes=_ARGS_LIMIT_BYTES)
-        )
-    except Exception:
-        # The message and the traceback travel all the same.
-        return None
-    if encoded.refused or encoded.blobs:
-        return None
-    return encoded.graph
+def _kept_graph(error: BaseException) -> Optional[Dict[str, Any]]:
+    """Its ``args`` and attributes as a graph, as far as they are small and have a neutral encoding."""
+    attributes = {name: value for name, value in vars(error).items() if isinstance(name, str)}
+    for roots in ({**attributes, "args": error.args}, {"args": error.args}):
+        try:
+            encoded = values.encode(roots, values.EncodeOptions(value_limit_bytes=_ARGS_LIMIT_BYTES))
+        except Exception:
+            # The message and the traceback travel all the same.
+            continue
+        if "args" not in encoded.refused and not encoded.blobs:
+            return encoded.graph
+    return None

@@ -61,6 +61,17 @@ def test_an_exception_class_of_the_cell_is_the_notebooks(run: Any, shell: Any) -
     assert type(caught.value) is shell.user_ns["Mine"]
 
 
+def test_an_exception_keeps_what_it_was_given_beside_its_arguments(run: Any, shell: Any) -> None:
+    run(
+        "class Coded(Exception):\n"
+        "    def __init__(self, text, code):\n        super().__init__(text)\n        self.code = code"
+    )
+    with pytest.raises(Exception, match="bad") as caught:
+        run(CELL + "e = Coded('bad', 3)\ne.add_note('see there')\ne.lock = open\nraise e")
+    assert isinstance(caught.value, shell.user_ns["Coded"])
+    assert vars(caught.value)["code"] == 3 and caught.value.__notes__ == ["see there"]
+
+
 def test_top_level_await_and_magics(run: Any) -> None:
     assert run(CELL + "import asyncio\nawait asyncio.sleep(0)\n%time 6 * 7") == 42
 

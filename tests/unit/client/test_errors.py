@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cumulus_jupyter.client.errors import CellSyntaxError, RemoteError, exception_of
+from cumulus_jupyter.client.errors import CellSyntaxError, RemoteError, Rendered, exception_of
 from cumulus_jupyter.protocol.events import Error
 
 
@@ -86,3 +86,28 @@ def test_arguments_that_cannot_be_decoded_are_replaced_by_the_text() -> None:
 
 def test_a_syntax_error_is_one_that_shows_where_it_was() -> None:
     assert isinstance(made("SyntaxError", "bad", "bad"), CellSyntaxError)
+
+
+class Detailed(Exception):
+    """Keeps what its arguments do not say."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def test_attributes_and_notes_come_along() -> None:
+    graph = wire_args("bad")
+    graph["roots"] = {"args": [0], "code": 3, "_render_traceback_": 1, "__class__": 2}
+    error = Error("Detailed", "bad", ["t"], "__main__", "Detailed", graph)
+    raised = exception_of(error, "job1", {"Detailed": Detailed})
+    assert isinstance(raised, Detailed) and raised.code == 3
+    assert isinstance(raised.__dict__["_render_traceback_"], Rendered) and "__class__" not in raised.__dict__
+
+
+def test_an_attribute_that_cannot_be_decoded_takes_nothing_with_it() -> None:
+    graph = wire_args("bad")
+    graph["nodes"].append({"t": "no such thing"})
+    graph["roots"] = {"args": [0], "odd": [1]}
+    raised = exception_of(Error("ValueError", "bad", ["t"], "builtins", "ValueError", graph), "job1")
+    assert type(raised) is ValueError and raised.args == ("bad",)
