@@ -6,7 +6,7 @@ from typing import Any
 
 from cumulus_jupyter.protocol import API_PATH
 
-from . import events, jobs, runner, workers
+from . import events, jobs, runner, unknown, workers
 
 _JOB = r"/jobs/(?P<job_id>[^/]+)"
 
@@ -34,4 +34,5 @@ ROUTES: list[tuple[str, type[Any]]] = [
 
 def routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
     """The routes as an extension adds them, below the server's base URL."""
-    return [(rf"/{API_PATH}{path}", handler, {"relay": relay}) for path, handler in ROUTES]
+    all_routes: list[tuple[str, type[Any]]] = [*ROUTES, (r"(?:/.*)?", unknown.UnknownHandler)]
+    return [(rf"/{API_PATH}{path}", handler, {"relay": relay}) for path, handler in all_routes]

@@ -260,3 +260,11 @@ async def test_a_full_disk_is_told_and_nothing_is_queued(
     assert all(job["cancel_requested"] for job in listed)
     assert not list((server.relay.config.state_dir / "incoming").iterdir())
     assert (await server.fetch("POST", "/jobs", body, headers=headers)).code == 201
+
+
+async def test_a_path_where_nothing_is_answers_as_the_api_does(server: Server) -> None:
+    for method, path in (("GET", "/nosuch"), ("POST", "/jobs/x/nosuch"), ("GET", "/"), ("GET", "")):
+        answer = await server.fetch(method, path)
+        assert (answer.code, json.loads(answer.body)["code"]) == (404, "NOT_FOUND"), path
+        assert "openapi.json" in json.loads(answer.body)["next"]
+    assert (await server.fetch("GET", "/nosuch", token=None)).code == 401
