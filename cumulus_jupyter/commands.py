@@ -108,7 +108,9 @@ def _attach(session: Session, words: list[str]) -> Any:
 
 def _cancel(session: Session, words: list[str]) -> Text:
     job = session.client.job(_one(words, "cancel"))
-    if job.cancel():
+    state = job.view.state
+    # In a kernel, where an event loop runs, cancelling does not wait for the relay's answer.
+    if state not in END_STATES and job.cancel():
         return Text(f"{job.id} is being cancelled")
     return Text(f"{job.id} had ended: {job.status}")
 

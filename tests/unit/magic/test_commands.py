@@ -69,6 +69,11 @@ def test_cancel(run: Any, relay: FakeRelay) -> None:
     assert relay.cancelled == ["a"]
 
 
+async def test_cancelling_an_ended_job_says_so_in_an_event_loop_too(run: Any, relay: FakeRelay) -> None:
+    relay.jobs["a"] = completed(5)
+    assert "had ended: COMPLETED" in repr(run("%cumulus cancel a"))
+
+
 def test_simulated_gpus_are_the_relays(run: Any, relay: FakeRelay) -> None:
     run("%cumulus config simulated_gpus=2")
     assert relay.asked[-1] == ("PUT", "workers/local/simulated-devices")
