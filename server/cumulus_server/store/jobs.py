@@ -126,7 +126,8 @@ def transition(
 
 
 def write_state(tx: Transaction, job: JobRow, *, position: int | None = None) -> list[StoredEvent]:
-    """Write a State event that tells a job's present state once more, as when its place changed."""
+    """Tell a job's present state and message once more, as when its place in the line changed."""
+    tx.execute(sql.set_message, (job.message, job.number))
     return events.append(tx, job.number, job.id, job.last_seq, [_state(job, position)])
 
 

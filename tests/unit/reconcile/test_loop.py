@@ -56,6 +56,7 @@ async def test_jobs_beyond_the_slots_wait_and_are_told_why_once() -> None:
     await asyncio.sleep(9)
     told = [(event["position"], event["message"]) for event in await bench.events(second)]
     assert told == [(None, ""), (2, "all 4 places for jobs are taken")]
+    assert (await relay.row(second)).message == told[-1][1]
     await relay.released(first)
     assert (await relay.released(second)).status == "COMPLETED"
     assert [event["position"] for event in await bench.events(first)][:3] == [None, 1, None]

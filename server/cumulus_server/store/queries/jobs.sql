@@ -47,6 +47,9 @@ UPDATE jobs SET target = :target, target_error = :error
 WHERE id = :id AND ended_ms IS NULL AND target = 'COMPLETED'
 RETURNING *;
 
+-- name: set_message
+UPDATE jobs SET message = ? WHERE number = ?;
+
 -- name: set_last_seq
 UPDATE jobs SET last_seq = ? WHERE number = ?;
 
