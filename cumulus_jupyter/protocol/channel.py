@@ -10,6 +10,8 @@ A runner dials out; the relay never connects to it. Routes below ``API_PATH/runn
 
 Tokens travel as ``Authorization: Bearer``. Where an executor hands out assignments by a socket and says
 ``by_line``, claims and events may be sent by that socket too, with the same tokens and the same answers.
+Files need not travel there: ``bundle`` answers ``{"path"}``, to be linked to and never written to; ``value``
+with ``{"name", "path"}`` stores the file that is there, which the relay links to as well.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ class Assignment:
     by_line: bool = False
 
 
-#: Routes whose requests may go by an executor's socket.
-BY_LINE = frozenset({"claim", "events"})
+#: What may be asked by an executor's socket.
+BY_LINE = frozenset({"claim", "events", "bundle", "value"})
 
 
 @dataclass(frozen=True)

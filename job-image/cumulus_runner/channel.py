@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import secrets
-from typing import Any, Callable, Dict, Optional, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Union
 from urllib.parse import quote
 
 from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER, PROTOCOL_VERSION
@@ -103,11 +103,35 @@ class RelayChannel:
         finally:
             download.file.close()
 
+    async def fetch_bundle(self, path: str) -> None:
+        """Have the job's bundle at ``path``: linked to where the relay's files are at hand, else a copy."""
+        there = await self._of_files("bundle", {})
+        if there is not None:
+            try:
+                os.link(there["path"], path)
+                return
+            except OSError:  # Another file system, or another machine's.
+                pass
+        await self.download("bundle", path)
+
     async def store(self, name: str, path: str) -> None:
-        """``PUT values/{name}`` from a file."""
+        """Store a value from a file: the relay links to it where it can, else it is sent."""
+        if await self._of_files("value", {"name": name, "path": path}) is not None:
+            return
         target = "values/" + quote(name, safe="@")
         body = file_body(path)
         await self._ask("PUT", target, self._session_key, body, "application/octet-stream")
+
+    async def _of_files(self, route: str, body: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+        """What the relay answers by the line; ``None`` where it has to be asked over HTTP."""
+        line = self._line_for(route)
+        if line is None:
+            return None
+        try:
+            answer = await line.ask(route, self._session_key, json.dumps(body).encode())
+        except Disconnected:
+            return None
+        return dict(json.loads(answer.body)) if answer.status == 200 else None
 
     def headers(self, token: str, content_type: str = "") -> Dict[str, str]:
         """Headers of every request."""

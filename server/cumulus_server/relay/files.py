@@ -6,9 +6,10 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from pathlib import Path
 
-from cumulus_jupyter.protocol.errors import ResourceExhausted
+from cumulus_jupyter.protocol.errors import InvalidArgument, ResourceExhausted
 
 
 class Files:
@@ -39,6 +40,25 @@ class Files:
         Each attempt has files of its own, so that one that is over cannot write over the next one's.
         """
         return self._values / job_id / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.{attempt}"
+
+    def size(self, there: Path) -> int:
+        """Bytes of a file elsewhere. Raises ``InvalidArgument`` where it is no file."""
+        try:
+            found = there.lstat()
+        except OSError as error:
+            raise InvalidArgument(f"The value's file cannot be read: {error.strerror}") from None
+        if not stat.S_ISREG(found.st_mode):
+            raise InvalidArgument("The value's file is not a regular file")
+        return found.st_size
+
+    def link(self, there: Path) -> Path:
+        """A file elsewhere as a body that has arrived. Raises ``InvalidArgument`` where it cannot be one."""
+        arrived = self.incoming()
+        try:
+            os.link(there, arrived, follow_symlinks=False)
+        except OSError as error:
+            raise InvalidArgument(f"The value's file cannot be linked to: {error.strerror}") from None
+        return arrived
 
     def keep(self, arrived: Path, home: Path, *, sync: bool = True) -> int:
         """Put a body that has arrived in its place; its size in bytes. Blocks.

@@ -1,9 +1,12 @@
-"""The two requests that every runner makes, as bytes in and bytes out, whichever way they come."""
+"""What runners ask, as bytes in and bytes out: claim and events whichever way they come, and files
+by name where the runner is on this machine.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -17,6 +20,14 @@ from .runs import Runs
 log = logging.getLogger(__name__)
 
 _HEADERS = {PROTOCOL_HEADER.lower(): str(PROTOCOL_VERSION)}
+
+
+class _File(msgspec.Struct):
+    name: str
+    path: str
+
+
+_file = msgspec.json.Decoder(_File)
 _claim = msgspec.json.Decoder(Claim)
 _encode = msgspec.json.Encoder().encode
 
@@ -35,7 +46,20 @@ async def events(runs: Runs, key: str, body: bytes) -> bytes:
     return _encode(await runs.post_batch(key, decode_batch(body)))
 
 
-_ROUTES = {"claim": claim, "events": events}
+async def _bundle(runs: Runs, key: str, body: bytes) -> bytes:
+    return _encode({"path": str(await runs.bundle(await runs.session(key)))})
+
+
+async def _value(runs: Runs, key: str, body: bytes) -> bytes:
+    try:
+        wanted = _file.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"Invalid value: {error}") from None
+    await runs.link_value(await runs.session(key), wanted.name, Path(wanted.path))
+    return b"{}"
+
+
+_ROUTES = {"claim": claim, "events": events, "bundle": _bundle, "value": _value}
 
 
 async def answer(

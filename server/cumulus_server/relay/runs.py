@@ -145,6 +145,13 @@ class Runs:
 
         await self._store.run(put)
 
+    async def link_value(self, session: Session, name: str, there: Path) -> None:
+        """Keep a value that is a file of this machine already; the file stays where it is as well."""
+        size_bytes = self._files.size(there)
+        if size_bytes > await self.check_value(session, name, size_bytes):
+            raise self.too_large(session)
+        await self.put_value(session, name, self._files.link(there))
+
     async def value(self, session: Session, job_id: str, name: str) -> Path:
         """The file of a value of another job of the same owner. Raises ``NotFound``."""
 

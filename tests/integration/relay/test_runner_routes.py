@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from urllib.parse import quote
 
 from cumulus_server.relay.tokens import new_token
@@ -225,3 +226,32 @@ async def test_an_older_attempt_cannot_write_over_a_value(server: Server) -> Non
     await server.fetch("PUT", "/runner/values/v", b"second", token=key)
     assert (await server.fetch("PUT", "/runner/values/v", b"ghost", token=old)).code == 409
     assert (await server.fetch("GET", f"/jobs/{job_id}/values/v")).body == b"second"
+
+
+async def by_line(server: Server, route: str, key: str, **body: object) -> tuple[int, dict[str, object]]:
+    """A request as a runner on this machine makes it."""
+    status, _, answer = await server.relay.answer_runner(route, key, json.dumps(body).encode())
+    return status, json.loads(answer)
+
+
+async def test_files_need_not_travel_on_one_machine(server: Server, tmp_path: Path) -> None:
+    job_id, key = await server.running()
+    assert (await by_line(server, "bundle", key))[0] == 404
+    there = tmp_path / "there"
+    there.write_bytes(b"kept")
+    assert await by_line(server, "value", key, name="v", path=str(there)) == (200, {})
+    assert there.exists()
+    there.unlink()
+    assert (await server.fetch("GET", f"/jobs/{job_id}/values/v")).body == b"kept"
+
+
+async def test_what_a_runner_may_not_link_to(server: Server, tmp_path: Path) -> None:
+    _, key = await server.running()
+    there, link = tmp_path / "there", tmp_path / "link"
+    there.write_bytes(b"kept")
+    link.symlink_to(there)
+    for wrong in (str(link), str(tmp_path), str(tmp_path / "missing"), 7):
+        assert (await by_line(server, "value", key, name="v", path=wrong))[0] == 400, wrong
+    assert (await by_line(server, "value", key, name="../v", path=str(there)))[0] == 400
+    assert (await by_line(server, "value", new_token(), name="v", path=str(there)))[0] == 401
+    assert (await by_line(server, "submit", key))[0] == 404
