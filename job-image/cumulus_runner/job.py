@@ -90,8 +90,8 @@ class JobRun:
         finally:
             self._stop_everything()
         await self._reaped
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        shutil.rmtree(assignment.workdir, ignore_errors=True)
+        for folder in (self._scratch, assignment.workdir):
+            _remove(folder)
         remove_runner_file(assignment)
 
     async def _start(self, claimed: Mapping[str, Any]) -> None:
@@ -106,7 +106,7 @@ class JobRun:
             if claimed.get("bundle_bytes") and not self._ended.done:
                 os.makedirs(self._scratch, exist_ok=True)
                 go["bundle"] = os.path.join(self._scratch, "bundle.zip")
-                await self._channel.download("bundle", go["bundle"])
+                await self._channel.fetch_bundle(go["bundle"])
             if claimed.get("requirements") and not self._ended.done:
                 go["environment"] = await self._environments.provide(
                     claimed["requirements"],
@@ -230,3 +230,13 @@ class JobRun:
         self._kill()
         self._child.close()
         self._sent()
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder, which in most jobs is not there or has nothing in it."""
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 
@@ -19,7 +20,7 @@ def write_runner_file(assignment: Assignment, child_pid: int) -> None:
     facts = {
         "version": 1,
         "pid": pid,
-        "start_ticks": process_facts(pid).get("start_ticks", 0),
+        "start_ticks": _start_ticks(pid),
         "child_pid": child_pid,
         "child_start_ticks": process_facts(child_pid).get("start_ticks", 0),
         "job_id": assignment.job_id,
@@ -30,6 +31,12 @@ def write_runner_file(assignment: Assignment, child_pid: int) -> None:
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(facts, file)
     os.replace(path + ".new", path)
+
+
+@functools.lru_cache(maxsize=1)
+def _start_ticks(pid: int) -> int:
+    """Of this process, which stays the same."""
+    return process_facts(pid).get("start_ticks", 0)
 
 
 def remove_runner_file(assignment: Assignment) -> None:
