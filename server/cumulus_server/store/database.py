@@ -55,7 +55,7 @@ def open_database(path: Path) -> Transaction:
     # The writer syncs the log itself, after the commit and outside of it.
     conn.execute("PRAGMA synchronous = NORMAL")
     conn.execute("PRAGMA wal_autocheckpoint = 20000")
-    conn.execute("PRAGMA cache_size = -4096")
+    conn.execute("PRAGMA cache_size = -1024")
     conn.execute("PRAGMA journal_size_limit = 16777216")
     migrate(conn)
     return conn

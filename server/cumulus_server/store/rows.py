@@ -13,7 +13,7 @@ import msgspec
 from cumulus_jupyter.protocol.jobs import END_STATES, DeviceView, JobSpec, JobView
 
 #: A job's row is read a dozen times on its way, and its specification never changes.
-_spec = lru_cache(maxsize=512)(msgspec.json.Decoder(JobSpec).decode)
+_spec = lru_cache(maxsize=256)(msgspec.json.Decoder(JobSpec).decode)
 _devices = msgspec.json.Decoder(list[DeviceView])
 
 
