@@ -84,7 +84,6 @@ def check(relay: RelayProcess, submitter: Submitter) -> None:
     assert not submitter.is_alive()
     assert submitter.acknowledged
     assert len(set(submitter.acknowledged.values())) == len(submitter.acknowledged)
-    marks = Counter(submitter.marks.read_text().split())
     for key, job_id in submitter.acknowledged.items():
         job = relay.wait_end(job_id)
         events = relay.events(job_id)
@@ -95,7 +94,8 @@ def check(relay: RelayProcess, submitter: Submitter) -> None:
         assert sum(event["type"] == "result" for event in events) == 1, key
         marks_of_all_attempts = Counter(event["state"] for event in events if event["type"] == "state")
         assert marks_of_all_attempts["COMPLETED"] == 1, key
-    doubled = {key: count for key, count in Counter(submitter.marks.read_text().split()).items() if count > 1}
+    marks = Counter(submitter.marks.read_text().split())
+    doubled = {key: count for key, count in marks.items() if count > 1}
     assert not doubled, doubled
     assert set(marks) == set(submitter.acknowledged)
 
