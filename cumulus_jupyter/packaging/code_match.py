@@ -96,6 +96,9 @@ def function_matches(
 def lambda_matches(function: FunctionType, node: ast.Lambda, module: ast.Module) -> bool:
     """True where this is the very lambda; two on one line are told apart by their columns."""
     code = function.__code__
+    *_, itself = inner_codes(compiled(node, code.co_flags & _FUTURE_FLAGS))
+    if len(list(inner_codes(itself, deep=True))) != len(list(inner_codes(code, deep=True))):
+        return False  # it stands inside the other, or around it
     first, last = node.col_offset, node.end_col_offset or 0
     positions = list(code.co_positions())
     for whole in compilations(node, module, code.co_flags):

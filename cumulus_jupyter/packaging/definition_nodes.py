@@ -29,11 +29,12 @@ def top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 def node_of(function: FunctionType, tree: ast.Module) -> ast.AST | None:
     code = function.__code__
     if code.co_name == "<lambda>":
+        found = None
         for node in ast.walk(tree):
             if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno:
                 if lambda_matches(function, node, tree):
-                    return node
-        return None
+                    found = node  # the innermost comes last
+        return found
     for node in top_level(tree.body):
         if isinstance(node, FUNCTIONS) and node.name == code.co_name:
             if lines_of(node, False)[0] == code.co_firstlineno and function_matches(function, node, tree):
