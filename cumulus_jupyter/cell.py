@@ -19,7 +19,7 @@ from .client.stream import EventStream
 from .client.submission import JobOptions, submit
 from .options import Parsed, check_name, help_text, parse
 from .protocol.errors import CumulusError, InvalidArgument
-from .settings import Cumulus
+from .settings import Cumulus, settings_of
 from .view.cell_view import CellView, make_view
 from .view.failure import JobInterrupted
 from .view.tables import Text
@@ -35,7 +35,7 @@ class Session:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
-        self.settings = Cumulus(parent=shell)
+        self.settings = settings_of(shell)
         self._client: CumulusClient | None = None
         #: Job id -> where its values live, of the jobs this shell detached.
         self.homes: dict[str, Home] = {}

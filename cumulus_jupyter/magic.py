@@ -88,7 +88,9 @@ def register(shell: Any) -> None:
         return
     shell.register_magics(CumulusMagics(shell))
     from .completion import complete
+    from .settings import settings_of
 
+    settings_of(shell)
     for trigger in ("%%cumulus", "%cumulus"):
         shell.set_hook("complete_command", complete, str_key=trigger)
 
@@ -97,3 +99,6 @@ def unregister(shell: Any) -> None:
     """Take the magics back."""
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("cumulus", None)
+    from .settings import Cumulus
+
+    shell.configurables[:] = [each for each in shell.configurables if not isinstance(each, Cumulus)]

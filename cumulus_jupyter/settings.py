@@ -9,7 +9,6 @@ from traitlets import Bool, Dict, Enum, Int, List, Unicode, Union
 from traitlets import Float as FloatTrait
 from traitlets.config import Configurable
 
-from .client.options import checked, is_none, pairs, requirement_list, yes_or_no
 from .protocol.errors import InvalidArgument
 from .protocol.resources import DURATION_DEFAULT_S, memory_mib
 
@@ -95,6 +94,9 @@ class Cumulus(Configurable):
         return [*sorted(cls.class_trait_names(config=True)), "simulated_gpus"]
 
     def _parse(self, key: str, text: str) -> Any:
+        # Not above: the extension is loaded in every notebook, and few set anything.
+        from .client.options import checked, is_none, pairs, requirement_list, yes_or_no
+
         if key in ("pickle", "quiet", "autostart"):
             return yes_or_no(text, key)
         if key == "requirements":
@@ -112,3 +114,13 @@ class Cumulus(Configurable):
         if key == "view" and text not in VIEWS:
             raise InvalidArgument(f"Invalid view: {text}. Must be one of {', '.join(VIEWS)}")
         return text
+
+
+def settings_of(shell: Any) -> Cumulus:
+    """A shell's own settings; made on first use, known to the shell's ``%config`` from then on."""
+    for known in shell.configurables:
+        if isinstance(known, Cumulus):
+            return known
+    made = Cumulus(parent=shell)
+    shell.configurables.append(made)
+    return made

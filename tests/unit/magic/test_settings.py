@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from traitlets.config import Config
 
@@ -70,3 +72,10 @@ def test_the_value_limit_is_in_bytes() -> None:
 
 def test_completion_knows_every_setting() -> None:
     assert sorted(_SETTINGS) == sorted(Cumulus.names())
+
+
+def test_the_shells_config_magic_sets_defaults(run: Any, shell: Any) -> None:
+    run("%config Cumulus.cpu = 2")
+    assert "cpu" in repr(run("%cumulus config"))
+    shell.extension_manager.unload_extension("cumulus_jupyter")
+    assert not [each for each in shell.configurables if isinstance(each, Cumulus)]
