@@ -92,7 +92,7 @@ def encode_pickle(encoder: Encoder, obj: Any) -> Dict[str, Any]:
     encoder.pickled = True
     return {
         "t": "pickle",
-        "b": encoder.blob(file.getbuffer()),
+        "b": encoder.blob(memoryview(file.getvalue())),
         "bufs": [encoder.blob(buffer) for buffer in buffers],
         "py": list(sys.version_info[:2]),
         "refs": [[number] for number in dict.fromkeys(encoder.refs)],

@@ -33,7 +33,7 @@ def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
 def _polars(frame: Any) -> memoryview:
     file = io.BytesIO()
     frame.write_ipc_stream(file)
-    return file.getbuffer()
+    return memoryview(file.getvalue())
 
 
 class _Polars(Kind):

@@ -80,3 +80,10 @@ def test_what_cannot_even_be_pickled_says_why() -> None:
     refused = encode({"q": queue.Queue()}, EncodeOptions(allow_pickle=True)).refused["q"]
     assert "cannot be pickled" in refused.reason
     assert refused.next
+
+
+def test_a_pickle_is_let_go_without_a_word_in_a_cycle_too() -> None:
+    encoded = encode({"x": Holder(1)}, EncodeOptions(allow_pickle=True))
+    (blob,) = encoded.blobs.values()
+    # A view of a buffer that could still be resized makes its collection an error.
+    assert isinstance(memoryview(blob).obj, bytes)
