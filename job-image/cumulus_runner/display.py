@@ -20,13 +20,16 @@ _METHODS = {
     "text/latex": "_repr_latex_",
     "application/json": "_repr_json_",
 }
+#: A widget's view needs its model in the notebook's kernel, and that is here: it would show an error.
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def clean_bundle(data: Mapping[str, Any]) -> Dict[str, Any]:
-    """A MIME bundle that JSON can hold: bytes become base64 text."""
+    """A MIME bundle that JSON can hold and a notebook can show: bytes become base64 text."""
     return {
         str(mime): base64.b64encode(value).decode("ascii") if isinstance(value, (bytes, bytearray)) else value
         for mime, value in data.items()
+        if mime != _WIDGET
     }
 
 

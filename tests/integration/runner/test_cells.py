@@ -103,6 +103,18 @@ def test_cell_magic(runner: ServedRunner) -> None:
     assert bash.text("stdout") == "from bash\n"
 
 
+def test_a_widget_shows_as_text_for_its_model_is_not_in_the_notebook(runner: ServedRunner) -> None:
+    job = runner.run(
+        "class Slider:\n"
+        "    def _repr_mimebundle_(self, **kwargs):\n"
+        "        view = 'application/vnd.jupyter.widget-view+json'\n"
+        "        return {'text/plain': 'Slider()', view: {'model_id': 'x'}}\n"
+        "display(Slider())"
+    )
+    (shown,) = job.of_type("display")
+    assert shown["data"] == {"text/plain": "Slider()"}
+
+
 def test_tqdm_moves(runner: ServedRunner) -> None:
     job = runner.run("from tqdm.auto import tqdm\nfor _ in tqdm(range(3), mininterval=0): pass")
     assert "3/3" in job.text("stderr") and "\r" in job.text("stderr")
