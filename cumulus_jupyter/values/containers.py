@@ -183,7 +183,7 @@ KINDS: Dict[str, Kind] = {
 }
 
 
-def _sorted_run(encoder: Encoder, items: List[Any]) -> Any:
+def sorted_run(encoder: Encoder, items: List[Any]) -> Any:
     """The run of a set, in an order of its own: hashing differs from one process to the next."""
     if items and type(items[0]) in (int, float, str) and len(set(map(type, items))) == 1:
         return encoder.run(sorted(items))
@@ -191,7 +191,7 @@ def _sorted_run(encoder: Encoder, items: List[Any]) -> Any:
 
 
 def _set(encoder: Encoder, obj: Any) -> Node:
-    return {"t": "set" if type(obj) is set else "frozenset", "v": _sorted_run(encoder, list(obj))}
+    return {"t": "set" if type(obj) is set else "frozenset", "v": sorted_run(encoder, list(obj))}
 
 
 def _table(tag: str) -> Callable[[Encoder, Any], Node]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
-from .containers import Kind, holds
+from .containers import Kind, holds, sorted_run
 
 if TYPE_CHECKING:
     from .decoder import Decoder
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Node = Dict[str, Any]
 #: Base classes, by module, whose subclasses hold nothing but data in ``__dict__``.
 _MODELS = (("sklearn.base", "BaseEstimator"), ("torch.nn.modules.module", "Module"))
+#: Built-in containers that a notebook's class may derive from.
+_CONTAINERS = (list, dict, set)
 _HOOKS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__")
 
 
@@ -33,18 +35,34 @@ def encode_instance(encoder: Encoder, obj: Any) -> Optional[Node]:
         return None
     if not _is_rebuildable(cls):
         return None
+    content = _content(encoder, obj)
     if _own_state(cls):
-        return {"t": "inst", "c": encoder.slot(cls), "state": encoder.slot(obj.__getstate__())}
+        return {"t": "inst", "c": encoder.slot(cls), "state": encoder.slot(obj.__getstate__()), **content}
     attributes = getattr(obj, "__dict__", {})
     slots = _slot_values(obj)
     names, values = [*attributes, *slots], [*attributes.values(), *slots.values()]
-    return {"t": "inst", "c": encoder.slot(cls), "k": encoder.run(names), "v": encoder.run(values)}
+    return {"t": "inst", "c": encoder.slot(cls), "k": encoder.run(names), "v": encoder.run(values), **content}
+
+
+def _content(encoder: Encoder, obj: Any) -> Node:
+    """What an instance holds as the list, set or dict that it is, past the methods of its class."""
+    base = _base(type(obj))
+    if base is dict:
+        return {"i": encoder.run(list(dict.keys(obj))), "j": encoder.run(list(dict.values(obj)))}
+    if base is set:
+        return {"i": sorted_run(encoder, list(set.__iter__(obj)))}
+    return {"i": encoder.run(list(list.__iter__(obj)))} if base is list else {}
+
+
+def _base(cls: type) -> Any:
+    """The built-in class whose instances these are: ``object``, or a container."""
+    return next((base for base in cls.__mro__ if base in _CONTAINERS), object)
 
 
 def _is_rebuildable(cls: type) -> bool:
-    """Whether ``object.__new__`` and the state make an instance, and doing so is safe."""
+    """Whether its built-in base's ``__new__`` and the state make an instance, and doing so is safe."""
     new: Any = cls.__new__
-    if new is not object.__new__ and getattr(new, "__module__", "") != "typing":
+    if new is not _base(cls).__new__ and getattr(new, "__module__", "") != "typing":
         return False
     if _overrides(cls, _HOOKS):
         return False
@@ -62,7 +80,8 @@ def _is_model(cls: type) -> bool:
 
 
 def _overrides(cls: type, names: Any) -> bool:
-    return any(name in vars(base) for base in cls.__mro__ if base not in (object, tuple) for name in names)
+    builtin = (object, tuple, *_CONTAINERS)
+    return any(name in vars(base) for base in cls.__mro__ if base not in builtin for name in names)
 
 
 def _own_state(cls: type) -> bool:
@@ -108,15 +127,18 @@ class _Instance(Kind):
         return [[node["c"]]]
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
-        return [[node["state"]]] if "state" in node else [node["k"], node["v"]]
+        content = [node[key] for key in ("i", "j") if key in node]
+        return [*content, *([[node["state"]]] if "state" in node else [node["k"], node["v"]])]
 
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         cls = _class(reader, node["c"])
         if not _is_rebuildable(cls):
             raise ValueError(f"{cls.__qualname__} is not rebuilt from its state")
-        return object.__new__(cls)
+        return _base(cls).__new__(cls)
 
     def fill(self, reader: Decoder, node: Mapping[str, Any], obj: Any) -> None:
+        if "i" in node:
+            _refill(obj, reader.run(node["i"]), reader.run(node["j"]) if "j" in node else None)
         if "state" in node:
             obj.__setstate__(reader.value(node["state"]))
             return
@@ -137,6 +159,24 @@ class _Instance(Kind):
 
     def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
         return type(old) is reader.value(node["c"])
+
+
+def _refill(obj: Any, items: List[Any], values: Optional[List[Any]]) -> None:
+    """Give a container its content anew, by its built-in class's methods and no others."""
+    base = _base(type(obj))
+    if (base is dict) != (values is not None) or (values is not None and len(items) != len(values)):
+        raise ValueError("a container whose content is not of its kind")
+    if base is list:
+        list.__setitem__(obj, slice(None), items)
+    elif base is set:
+        set.clear(obj)
+        set.update(obj, items)
+    elif values is not None:
+        dict.clear(obj)
+        for key, value in zip(items, values):
+            dict.__setitem__(obj, key, value)
+    else:
+        raise ValueError(f"{type(obj).__qualname__} is no container")
 
 
 def _slot_names(cls: type) -> set[str]:
