@@ -10,6 +10,9 @@ from cumulus_jupyter.protocol.resources import gpu_amount
 from .capacity import Capacity
 from .model import DEVICE_TENTHS, Ask, Worker
 
+#: What a worker may offer, as a person would say it.
+_WORDS = {"images": "a container image of its own (--image)"}
+
 
 def refusal(capacity: Capacity, ask: Ask, executors: Collection[str]) -> CumulusError | None:
     """Why no worker could ever hold the job; ``None`` where one could.
@@ -28,7 +31,7 @@ def refusal(capacity: Capacity, ask: Ask, executors: Collection[str]) -> Cumulus
     missing = ask.needs - frozenset().union(*(worker.capabilities for worker in here), frozenset())
     if missing:
         return InvalidArgument(
-            f"No worker offers what the job asks for: {', '.join(sorted(missing))}",
+            f"No worker offers what the job asks for: {', '.join(_WORDS.get(n, n) for n in sorted(missing))}",
             next="Leave it out, or choose an executor that offers it (%cumulus workers lists them).",
         )
     if ask.tenths and not any(worker.devices for worker in here):

@@ -27,7 +27,7 @@ def told(ask: Ask, *workers: Worker) -> CumulusError:
         (Ask("j", tenths=5), Unavailable, "No GPU workers available"),
         (Ask("j", executor="swarm"), InvalidArgument, "Unknown executor: swarm"),
         (Ask("j", needs=frozenset({"images"})), InvalidArgument,
-         "No worker offers what the job asks for: images"),
+         "No worker offers what the job asks for: a container image of its own (--image)"),
         (Ask("j", memory_mib=9000), ResourceExhausted,
          "No workers with sufficient memory (requested: 9000 MiB, max available: 8192 MiB)"),
         (Ask("j", python="3.13"), InvalidArgument, "No worker has Python 3.13"),
