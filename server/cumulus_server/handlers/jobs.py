@@ -14,13 +14,13 @@ from ..store.listing import Query
 from .base import UserHandler, protected
 from .events import FollowingHandler
 from .files import accept_body, send_file
-from .upload import FileBody, SubmissionBody
+from .upload import FileBody, ReceivingHandler, SubmissionBody
 
 _MULTIPART_SLACK_BYTES = 64 << 10
 
 
 @web.stream_request_body
-class JobsHandler(FollowingHandler):
+class JobsHandler(ReceivingHandler, FollowingHandler):
     """``POST /jobs`` and ``GET /jobs``."""
 
     _body: SubmissionBody | None = None
@@ -35,28 +35,13 @@ class JobsHandler(FollowingHandler):
             raise self._too_large()
         self.relay.require_live()
         bundle = FileBody(self.relay.files.incoming(), limit, self._too_large())
-        self._body = SubmissionBody(self.request.headers.get("Content-Type", ""), bundle)
+        self.arriving = self._body = SubmissionBody(self.request.headers.get("Content-Type", ""), bundle)
 
     def _too_large(self) -> CumulusError:
         return PayloadTooLarge(
             f"The bundle is over {self.relay.config.bundle_limit_bytes} bytes",
             next="Send less (%%cumulus --dry-run shows what), or raise Cumulus.bundle_limit_bytes.",
         )
-
-    def data_received(self, chunk: bytes) -> None:
-        """Called by tornado as the body arrives."""
-        if self._body is not None:
-            self._body.write(chunk)
-
-    def on_finish(self) -> None:
-        """Nothing of a refused submission stays on the disk."""
-        if self._body is not None:
-            self._body.discard()
-
-    def on_connection_close(self) -> None:
-        """The client is gone, perhaps before its body had arrived."""
-        super().on_connection_close()
-        self.on_finish()
 
     @protected("execute")
     async def post(self) -> None:

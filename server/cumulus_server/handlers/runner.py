@@ -13,7 +13,7 @@ from ..relay.runs import Session
 from .base import BearerHandler
 from .files import accept_body, send_file
 from .sse import HEARTBEAT, EventStream
-from .upload import FileBody
+from .upload import FileBody, ReceivingHandler
 
 
 class ClaimHandler(BearerHandler):
@@ -45,7 +45,7 @@ class BundleHandler(BearerHandler):
 
 
 @web.stream_request_body
-class PutValueHandler(BearerHandler):
+class PutValueHandler(ReceivingHandler, BearerHandler):
     """``PUT /runner/values/{name}``."""
 
     _session: Session
@@ -65,22 +65,9 @@ class PutValueHandler(BearerHandler):
         size = int(length) if length.isascii() and length.isdigit() else 0
         allowed = await runs.check_value(self._session, self.path_kwargs["name"], size)
         accept_body(self, allowed)
-        self._body = FileBody(self.relay.files.incoming(), allowed, runs.too_large(self._session))
-
-    def data_received(self, chunk: bytes) -> None:
-        """Called by tornado as the body arrives."""
-        if self._body is not None:
-            self._body.write(chunk)
-
-    def on_finish(self) -> None:
-        """Nothing of a refused value stays on the disk."""
-        if self._body is not None:
-            self._body.discard()
-
-    def on_connection_close(self) -> None:
-        """The runner is gone, perhaps before its body had arrived."""
-        super().on_connection_close()
-        self.on_finish()
+        self.arriving = self._body = FileBody(
+            self.relay.files.incoming(), allowed, runs.too_large(self._session)
+        )
 
     @allow_unauthenticated
     async def put(self, name: str) -> None:

@@ -8,16 +8,51 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from tornado import web
 
 from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument, PayloadTooLarge, ResourceExhausted
 
 from ..relay.specs import MAX_SPEC_BYTES
 
 _DISK = "Free space where the relay keeps its state, then try again."
+
+
+class Body(Protocol):
+    """Takes a request's body as it arrives."""
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+    def discard(self) -> None:
+        """Remove what has arrived, unless it was moved to its place. Idempotent."""
+
+
+class ReceivingHandler(web.RequestHandler):
+    """Base of the routes that take their body as it arrives, into ``arriving`` once that is set.
+
+    Nothing of a refused body, or of one whose sender went away, stays on the disk.
+    """
+
+    arriving: Body | None = None
+
+    def data_received(self, chunk: bytes) -> None:
+        """Called by tornado as the body arrives."""
+        if self.arriving is not None:
+            self.arriving.write(chunk)
+
+    def on_finish(self) -> None:
+        """The answer was given."""
+        if self.arriving is not None:
+            self.arriving.discard()
+
+    def on_connection_close(self) -> None:
+        """The sender is gone, perhaps before its body had arrived."""
+        super().on_connection_close()
+        self.on_finish()
 
 
 class FileBody:

@@ -152,7 +152,8 @@ class RunnerProcess:
                 self.job = None
                 self._listener.runner_done(self, key)
         elif "ask" in message and self._answers is not None:
-            task = self._loop.create_task(self._answer(self._answers, message, body))
+            asking = self._answer(self._answers, message, body)
+            task = self._loop.create_task(asking, name=f"answer runner {self.pid}")
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
 
