@@ -6,7 +6,7 @@ milliseconds, set by the relay). A stream resumes with ``after=seq``.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Type, Union
 
 
@@ -163,11 +163,6 @@ EVENT_TYPES: Dict[str, Type[Any]] = {
 }
 #: What a runner may post. State events are the relay's own.
 RUNNER_EVENT_TYPES = frozenset(EVENT_TYPES) - {"state"}
-
-
-def event_to_wire(event: Event) -> Dict[str, Any]:
-    """The flat JSON object of an event."""
-    return asdict(event)
 
 
 def event_from_wire(body: Mapping[str, Any]) -> Optional[Event]:

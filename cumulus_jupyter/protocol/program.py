@@ -5,7 +5,7 @@ The relay stores it without looking inside.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional
 
 #: Root name of a program's last expression, or of a call's return value.
@@ -44,11 +44,6 @@ class Program:
     #: How matplotlib figures are drawn: "png", "retina", "svg".
     figure_format: str = "png"
     figure_dpi: Optional[float] = None
-
-
-def program_to_wire(program: Program) -> Dict[str, Any]:
-    """The JSON object of a program."""
-    return asdict(program)
 
 
 def program_from_wire(body: Mapping[str, Any]) -> Program:

@@ -69,7 +69,7 @@ SCRIPT = """
 import json
 from pathlib import Path
 from cumulus_jupyter.packaging import package_call
-from cumulus_jupyter.protocol.program import program_to_wire
+from dataclasses import asdict
 
 FACTOR = 3
 KEPT_HERE = 4
@@ -85,7 +85,7 @@ def train(width):
 
 
 if __name__ == "__main__":
-    print(json.dumps(program_to_wire(package_call(train, (5,)).program)))
+    print(json.dumps(asdict(package_call(train, (5,)).program)))
 """
 
 
