@@ -189,3 +189,12 @@ async def test_another_relay_destroys_what_the_first_has_left(harness: Harness) 
     assert await second.executor.list_owned() == []
     assert not (await second.executor.inspect(handles[0])).alive
     await second.executor.close()
+
+
+async def test_it_settles_and_has_no_trouble(relay: Opened) -> None:
+    await asyncio.wait_for(relay.executor.settled.wait(), 20)
+    assert relay.executor.trouble == ""
+
+
+async def test_what_never_was_says_nothing(harness: Harness, relay: Opened) -> None:
+    assert await relay.executor.explain(relay.executor.handle_for(harness.request())) == ""

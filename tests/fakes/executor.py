@@ -17,7 +17,9 @@ from cumulus_server.executors.base import (
     Owned,
     StartFailed,
     StartRequest,
+    Tell,
     Worker,
+    silent,
 )
 
 Key = tuple[str, int]
@@ -125,10 +127,22 @@ class FakeExecutor:
         self._world = world
         self._on_end: Callable[[Ended], None] = lambda ended: None
         self.on_change: Callable[[], None] = lambda: None
+        self.reach = ""
+        self.settled = asyncio.Event()
+        self.trouble = ""
+        #: What ``explain`` answers.
+        self.words = ""
         self._closed = False
 
     async def open(self, on_end: Callable[[Ended], None], on_change: Callable[[], None]) -> None:
         self._on_end, self.on_change = on_end, on_change
+        self.settled.set()
+
+    async def address(self) -> str:
+        return ""
+
+    async def explain(self, handle: Handle) -> str:
+        return self.words
 
     async def close(self) -> None:
         self._closed = True
@@ -143,7 +157,7 @@ class FakeExecutor:
     def handle_for(self, request: StartRequest) -> Handle:
         return {"version": 1, "executor": self.name, "job_id": request.job_id, "attempt": request.attempt}
 
-    async def prepare(self, request: StartRequest) -> None:
+    async def prepare(self, request: StartRequest, tell: Tell = silent) -> None:
         if self.faults.before_start is not None:
             await self.faults.before_start(request)
 

@@ -7,11 +7,12 @@ succeed. The suite in ``tests/contract`` runs against every executor.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cumulus_jupyter.protocol.errors import CumulusError
+from cumulus_jupyter.protocol.errors import CumulusError, Unavailable
 from cumulus_jupyter.protocol.resources import Resources
 
 from ..scheduling.model import Device, Worker
@@ -20,16 +21,26 @@ __all__ = [
     "Device",
     "Ended",
     "Executor",
+    "ExecutorUnavailable",
     "Handle",
     "InstanceStatus",
     "Owned",
     "StartFailed",
     "StartRequest",
+    "Tell",
     "Worker",
+    "silent",
 ]
 
 #: What an executor needs to find an instance again, as JSON; it has "version" and "executor".
 Handle = dict[str, Any]
+
+#: Takes words about what is being waited for, to show them to the job's user.
+Tell = Callable[[str], None]
+
+
+def silent(said: str) -> None:
+    """Tells nobody."""
 
 
 class StartFailed(CumulusError):
@@ -42,6 +53,13 @@ class StartFailed(CumulusError):
         super().__init__(message, next=next)
         #: True: trying again would end the same way.
         self.permanent = permanent
+
+
+class ExecutorUnavailable(Unavailable):
+    """The executor's outside cannot be reached now.
+
+    It says nothing about the instances there: whoever asked keeps what it knows, and asks again.
+    """
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,11 @@ class StartRequest:
     python: str = ""
     #: Container image; empty for the executor's own.
     image: str = ""
+    #: What the job needs installed, in the words of pip. Whether it is installed is the runner's
+    #: business; an executor may make it ready for many jobs at once.
+    requirements: Sequence[str] = ()
+    #: The only certificate (authority) to trust for ``url``, as PEM; empty for the system's.
+    certificate: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,16 +123,34 @@ class Ended:
 
 
 class Executor(Protocol):
-    """Starts, finds and ends instances. Called by the reconcile loop only."""
+    """Starts, finds and ends instances. Called by the reconcile loop only.
+
+    Whatever asks the outside raises ``ExecutorUnavailable`` where that cannot be reached.
+    """
 
     #: Its name in specifications, rows and handles.
     name: str
     #: Seconds from start to claim after which the runner counts as lost.
     claim_timeout_s: float
+    #: How its runners reach the relay: empty where they share its machine, and so its loopback
+    #: address and its files; "bridge" from a network of this machine, "network" from others.
+    reach: str
+    #: Set once ``open`` has had its first look at the outside, whatever came of it.
+    settled: asyncio.Event
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be used now, and what to do about that; empty where it can."""
+
+    async def address(self) -> str:
+        """The relay's IP address as its runners see it; empty where that is not known, or loopback."""
 
     async def open(self, on_end: Callable[[Ended], None], on_change: Callable[[], None]) -> None:
-        """Get ready. ``on_end`` is to be called for every instance that ends by itself, and
-        ``on_change`` when ``fingerprint`` would answer something new; both on the event loop."""
+        """Get ready, without waiting for what is outside: ``settled`` tells of that.
+
+        ``on_end`` is to be called for every instance that ends by itself, and ``on_change`` when
+        ``fingerprint`` or ``trouble`` would answer something new; both on the event loop.
+        """
 
     async def close(self) -> None:
         """Let go of everything without ending instances: a relay that comes back adopts them."""
@@ -124,8 +165,11 @@ class Executor(Protocol):
         destroy whatever a start that was cut off has left.
         """
 
-    async def prepare(self, request: StartRequest) -> None:
-        """Bring what a start needs and may take long, such as an image. Raises ``StartFailed``."""
+    async def prepare(self, request: StartRequest, tell: Tell = silent) -> None:
+        """Bring what a start needs and may take long, such as an image. Raises ``StartFailed``.
+
+        ``tell`` is called with what is being waited for, such as "pulling the image X".
+        """
 
     async def start(self, request: StartRequest) -> Handle:
         """Start the runner. Raises ``StartFailed``."""
@@ -135,6 +179,12 @@ class Executor(Protocol):
 
     async def inspect(self, handle: Handle) -> InstanceStatus:
         """How the instance is now; one that was never there is not alive."""
+
+    async def explain(self, handle: Handle) -> str:
+        """What the instance itself has said, its last lines, where its runner never reported.
+
+        Empty where nothing is known. Never raises.
+        """
 
     async def stop(self, handle: Handle, grace_s: float) -> None:
         """Ask the runner to end: KeyboardInterrupt to the code, its end after ``grace_s`` seconds.

@@ -6,21 +6,31 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from cumulus_jupyter.protocol.channel import Assignment
-
-from ..base import Device, Ended, Handle, InstanceStatus, Owned, StartFailed, StartRequest, Worker
+from ..base import (
+    Device,
+    Ended,
+    Handle,
+    InstanceStatus,
+    Owned,
+    StartFailed,
+    StartRequest,
+    Tell,
+    Worker,
+    silent,
+)
 from . import devices, procfs
 from .adopted import AdoptedRunner
-from .environment import runner_environment
+from .assignments import assignment
+from .config import ProcessConfig
 from .folders import JobFolders
 from .interpreters import Interpreter, other_interpreters, own_interpreter
 from .pool import RunnerPool
 from .runner_process import Answers, Key, RunnerProcess
 
 log = logging.getLogger(__name__)
+
+__all__ = ["ProcessConfig", "ProcessExecutor"]
 
 HANDLE_VERSION = 1
 #: The one worker of this executor.
@@ -31,38 +41,19 @@ _FINISHED = InstanceStatus(False, message="the runner has ended")
 _GONE = InstanceStatus(False, message="the runner is not there any more")
 
 
-@dataclass(frozen=True)
-class ProcessConfig:
-    """What can be set about local processes."""
-
-    #: Folder for working folders and logs; private to the relay.
-    root: Path
-    #: Folder of the dependency environments that jobs share.
-    environments: Path
-    #: Jobs at once; 0 for four per core, at least four.
-    slots: int = 0
-    #: Idle runners kept ready.
-    warm: int = 2
-    #: Interpreters besides the relay's own.
-    pythons: tuple[str, ...] = ()
-    #: GPUs declared for a machine without one.
-    simulated_gpus: int = 0
-    #: Seconds between KeyboardInterrupt and the end of a cancelled job's code.
-    grace_s: float = 5.0
-    #: Environment of the runners; by default the harmless part of the relay's own.
-    env: dict[str, str] = field(default_factory=runner_environment)
-
-
 class ProcessExecutor:
     """Runs jobs on the relay's machine. See ``executors.base.Executor`` for the methods."""
 
     name = "process"
     claim_timeout_s = 30.0
+    reach = ""
+    trouble = ""
 
     def __init__(self, config: ProcessConfig, answers: Answers | None = None) -> None:
         """Without ``answers``, runners make all their requests over HTTP."""
         self.config = config
         self._answers = answers
+        self.settled = asyncio.Event()
         self.slots = config.slots or max(4, 4 * (os.cpu_count() or 1))
         self._folders = JobFolders(config.root / "jobs")
         self._interpreters: list[Interpreter] = []
@@ -92,6 +83,11 @@ class ProcessExecutor:
         others = await other_interpreters(self.config.pythons, self.config.root / "luggage")
         self._interpreters += [other for other in others if other.minor != own.minor]
         self._devices = await asyncio.to_thread(devices.nvidia_devices)
+        self.settled.set()
+
+    async def address(self) -> str:
+        """Loopback."""
+        return ""
 
     async def close(self) -> None:
         """Let go of all runners: idle ones exit, busy ones go on."""
@@ -116,6 +112,7 @@ class ProcessExecutor:
                 memory_mib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
                 devices=tuple(self._devices or devices.simulated_devices(self._simulated)),
                 pythons=tuple(interpreter.minor for interpreter in self._interpreters),
+                capabilities=frozenset({self.name}),
             )
         ]
 
@@ -128,7 +125,7 @@ class ProcessExecutor:
             "attempt": request.attempt,
         }
 
-    async def prepare(self, request: StartRequest) -> None:
+    async def prepare(self, request: StartRequest, tell: Tell = silent) -> None:
         """Nothing: runners are ready, and requirements are installed by them."""
 
     async def start(self, request: StartRequest) -> Handle:
@@ -143,31 +140,13 @@ class ProcessExecutor:
         self._busy[key] = runner
         self._done[key] = asyncio.Event()
         try:
-            runner.assign(self._assignment(request))
+            runner.assign(
+                assignment(request, self._folders.work(key), self.config, self._answers is not None)
+            )
         except StartFailed:
             self._forget(key)
             raise
         return handle
-
-    def _assignment(self, request: StartRequest) -> Assignment:
-        return Assignment(
-            job_id=request.job_id,
-            attempt=request.attempt,
-            claim_token=request.claim_token,
-            url=request.url,
-            workdir=self._folders.work((request.job_id, request.attempt)),
-            relay_file=request.relay_file,
-            environments_dir=str(self.config.environments),
-            env={
-                **request.env,
-                "CUMULUS_JOB_ID": request.job_id,
-                "CUMULUS_ATTEMPT": str(request.attempt),
-            },
-            memory_mib=request.resources.memory_mib,
-            cpu=request.resources.cpu,
-            grace_s=self.config.grace_s,
-            by_line=self._answers is not None,
-        )
 
     def _interpreter(self, minor: str) -> Interpreter:
         for interpreter in self._interpreters:
@@ -202,6 +181,11 @@ class ProcessExecutor:
             return self._ended[key]
         notes = await asyncio.to_thread(self._folders.notes)
         return InstanceStatus(True) if key in notes else _GONE
+
+    async def explain(self, handle: Handle) -> str:
+        """A runner that dies is told with its last words; one that is silent has none."""
+        runner = self._busy.get(_key(handle))
+        return runner.last_words() if runner is not None else ""
 
     async def stop(self, handle: Handle, grace_s: float) -> None:
         """SIGTERM to the runner; the grace is the one of its assignment."""
