@@ -29,11 +29,12 @@ class Assignment:
     claim_token: str
     #: The relay's address including the base URL, such as "http://127.0.0.1:8888/".
     url: str
-    #: Folder the job works in; made by the executor, empty.
+    #: Folder the job works in, empty; made by the executor, or by the runner where it is not there.
     workdir: str
     #: File in which a restarted relay tells its new address; empty where none can be read.
     relay_file: str = ""
-    #: Folder of the dependency environments shared between jobs; empty for none.
+    #: Folder of the dependency environments shared between jobs; empty for none. Where it can't be written
+    #: to, what is there is used, and the rest is installed beside ``workdir``.
     environments_dir: str = ""
     #: Environment of the job, beside what the specification asks for.
     env: Dict[str, str] = field(default_factory=dict)
@@ -43,6 +44,25 @@ class Assignment:
     grace_s: float = 5.0
     #: Whether the socket that this came by takes the requests of ``BY_LINE``.
     by_line: bool = False
+    #: PEM of the only certificates to trust for ``url``; empty for those that the system trusts.
+    relay_certificate: str = ""
+    #: Whether a container holds the limits: ``memory_mib`` and ``cpu`` are then told, and not enforced again.
+    contained: bool = False
+
+
+@dataclass(frozen=True)
+class EnvironmentOrder:
+    """What ``--build-environment FILE`` is to install, ahead of the jobs that ask for it.
+
+    From wheels alone, so that no code of a third party runs while the shared folder can be written to. Exit
+    status 0: it is there now.
+    """
+
+    requirements: List[str]
+    #: The shared folder: what jobs have as ``environments_dir``.
+    folder: str
+    #: Environment of the installer: index, certificates, proxies.
+    env: Dict[str, str] = field(default_factory=dict)
 
 
 #: What may be asked by an executor's socket.
