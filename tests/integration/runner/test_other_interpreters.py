@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cumulus_server.executors.process.interpreters import pack
+from cumulus_server.executors.luggage import pack
 from tests.fakes.runner_relay import FakeRelay
 from tests.fakes.served_runner import ServedRunner, result_values
 
@@ -48,7 +48,7 @@ def test_cancel_in_a_bare_interpreter(bare_runner: ServedRunner) -> None:
     from tests.fakes.runner_relay import FakeJob
 
     source = (
-        "import asyncio\ntry:\n    print('on')\n    await asyncio.sleep(60)\nfinally:\n    print('cleaned')"
+        "import asyncio\ntry:\n    print('on')\n    await asyncio.sleep(600)\nfinally:\n    print('cleaned')"
     )
     job = bare_runner.assign(FakeJob({"source": source}))
     job.wait_for_text("on\n")

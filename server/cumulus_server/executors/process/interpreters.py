@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..luggage import pack
 
 log = logging.getLogger(__name__)
 
 _PROBE = "import sys; print('%d.%d' % sys.version_info[:2])"
 _OLDEST = (3, 9)
-#: What travels into interpreters that have nothing of ours: module, and the parts of it (all if empty).
-_LUGGAGE = {
-    "cumulus_runner": (),
-    "cumulus_jupyter": ("__init__.py", "progress_bar.py", "protocol", "values"),
-    "cloudpickle": (),
-}
 
 
 @dataclass(frozen=True)
@@ -77,24 +70,3 @@ async def _minor(path: str, timeout_s: float) -> str:
         log.warning("the interpreter %s cannot be used: it is not Python 3.9 or newer", path)
         return ""
     return minor
-
-
-def pack(folder: Path) -> None:
-    """Put the runner and what it imports into ``folder``, replacing what was there. Blocks."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix="luggage-"))
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for module, parts in _LUGGAGE.items():
-        spec = importlib.util.find_spec(module)
-        if spec is None or not spec.submodule_search_locations:
-            raise FileNotFoundError(f"the package {module} is not installed beside the relay")
-        source = Path(next(iter(spec.submodule_search_locations)))
-        for part in parts or (".",):
-            origin, target = source / part, fresh / module / part
-            if origin.is_dir():
-                shutil.copytree(origin, target, ignore=ignore, dirs_exist_ok=True)
-            elif origin.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(origin, target)
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)

@@ -1,0 +1,1 @@
+"""What the executors of containers share: the engine's client, plans of containers, images, words."""
