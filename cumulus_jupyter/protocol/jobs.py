@@ -39,6 +39,8 @@ class JobSpec:
     executor: str = ""
     #: The container image to use; empty for the executor's own.
     image: str = ""
+    #: Capabilities that the worker must offer, by name; ``image:NAME`` stands for ``image``.
+    needs: List[str] = field(default_factory=list)
     #: How often the job may be started again after its runner was lost.
     retries: int = 0
     #: False: fail at once with RESOURCE_EXHAUSTED where nothing has room now.
@@ -63,6 +65,10 @@ class JobView:
     labels: Dict[str, str] = field(default_factory=dict)
     requirements: List[str] = field(default_factory=list)
     executor: str = ""
+    #: The container image that was asked for; empty for the executor's own.
+    image: str = ""
+    #: Capabilities that were asked for.
+    needs: List[str] = field(default_factory=list)
     worker: str = ""
     #: Devices the job holds, and whether they are simulated.
     devices: List[DeviceView] = field(default_factory=list)
@@ -107,16 +113,25 @@ class WorkerView:
 
     id: str
     executor: str
+    #: "ready", or "down": then ``message`` says why.
     state: str
     cpu: float
     memory_mib: int
     devices: List[DeviceView] = field(default_factory=list)
     #: Python minor versions that jobs can have here.
     pythons: List[str] = field(default_factory=list)
+    #: Its labels, such as those of a Swarm node.
     labels: Dict[str, str] = field(default_factory=dict)
     #: Ids of the jobs that are here now.
     jobs: List[str] = field(default_factory=list)
     message: str = ""
+    #: What it offers to jobs that ask for it by name.
+    capabilities: List[str] = field(default_factory=list)
+    #: Jobs it takes at once.
+    slots: int = 0
+    #: CPU cores and memory that jobs here have asked for.
+    used_cpu: float = 0.0
+    used_memory_mib: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,20 @@ environment only: ``CUMULUS_TOKEN``.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 import yaml
 from jupyter_core.paths import jupyter_data_dir
-from traitlets import Bool, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Float, Int, List, Unicode
 from traitlets.config import Configurable
 
 from cumulus_jupyter.protocol.errors import InvalidArgument
+
+from .config_checks import check_settings
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,34 @@ class RelayConfig:
     simulated_gpus: int = 0
     #: Whether ``PUT /workers/local/simulated-devices`` may declare some at run time.
     allow_simulated_devices: bool = True
+    #: Executors, the preferred one first; empty for the local processes, and whatever engine is there.
+    executors: tuple[str, ...] = ()
+    #: Address of the Docker Engine; empty for the one of this machine.
+    docker_host: str = ""
+    #: Address of the Swarm's manager; empty for ``docker_host``.
+    swarm_host: str = ""
+    #: Containers that run at once on one worker; 0 for the executor's own choice.
+    container_slots: int = 0
+    #: Job images by Python minor version; empty for those that are on the engine.
+    job_images: Mapping[str, str] = field(default_factory=dict)
+    #: Memory of a container whose job asks for none, in MiB; 0 for its worker's whole.
+    container_memory_mib: int = 0
+    #: Processes and threads of one container.
+    container_pids: int = 4096
+    #: ``UID:GID`` of containers; empty for the relay's own, which root's is not used for.
+    container_user: str = ""
+    #: Shared memory of one container, in MiB, which data loaders of several processes need.
+    container_shm_mib: int = 1024
+    #: File of the certificate authorities that containers shall trust.
+    container_ca_bundle: str = ""
+    #: Environment of every container's job.
+    container_env: Mapping[str, str] = field(default_factory=dict)
+    #: Address of this machine at which containers reach the relay; empty for what their engine says.
+    runner_host: str = ""
+    #: Port for runners on other machines; 0 for one that is chosen once and kept.
+    runner_port: int = 0
+    #: URL at which containers reach the relay by another way, such as a proxy.
+    runner_url: str = ""
 
 
 class Cumulus(Configurable):
@@ -94,6 +125,50 @@ class Cumulus(Configurable):
     allow_simulated_devices = Bool(
         True, help="Whether notebooks may declare simulated GPUs at run time."
     ).tag(config=True)
+    executors = List(
+        Unicode(),
+        help="Executors, the preferred one first, of process, docker and swarm;"
+        " empty: process, and docker and swarm where their engine is there.",
+    ).tag(config=True)
+    docker_host = Unicode(
+        "", help="Address of the Docker Engine, such as unix:///var/run/docker.sock; empty: this machine's."
+    ).tag(config=True)
+    swarm_host = Unicode("", help="Address of a manager of the Swarm; empty: docker_host.").tag(config=True)
+    container_slots = Int(
+        0, min=0, help="Containers that run at once on one worker; 0 for two per core, at least four."
+    ).tag(config=True)
+    job_images = Dict(
+        help="Job images by Python minor version, such as {'3.11': 'cumulus-job:py3.11'};"
+        " empty: those that are on the engine."
+    ).tag(config=True)
+    container_memory_mib = Int(
+        0, min=0, help="Memory of a container whose job asks for none, in MiB; 0 for its worker's whole."
+    ).tag(config=True)
+    container_pids = Int(
+        RelayConfig.container_pids, min=64, help="Processes and threads of one container; at least 64."
+    ).tag(config=True)
+    container_user = Unicode(
+        "", help="User of containers as UID:GID, not root; empty: the relay's own, or 1000:1000 for root's."
+    ).tag(config=True)
+    container_shm_mib = Int(
+        RelayConfig.container_shm_mib, min=0, help="Shared memory of one container, in MiB; 0: the engine's."
+    ).tag(config=True)
+    container_ca_bundle = Unicode(
+        "", help="File of the certificate authorities that containers shall trust, as behind a proxy."
+    ).tag(config=True)
+    container_env = Dict(help="Environment of every container's job, such as {'PIP_INDEX_URL': '...'}.").tag(
+        config=True
+    )
+    runner_host = Unicode(
+        "", help="Address of this machine at which containers reach the relay; empty: what their engine says."
+    ).tag(config=True)
+    runner_port = Int(
+        0, min=0, max=65535, help="Port for runners on other machines; 0: chosen once, and kept."
+    ).tag(config=True)
+    runner_url = Unicode(
+        "",
+        help="URL at which containers reach the relay by another way; then nothing is listened on for them.",
+    ).tag(config=True)
 
     def settings(self) -> RelayConfig:
         """All settings from all places. Raises ``InvalidArgument`` naming what is wrong, and where."""
@@ -107,11 +182,14 @@ class Cumulus(Configurable):
         if named and not file.is_file():
             raise InvalidArgument(f"There is no file {file}", next="Correct Cumulus.config_file.")
         values["process_pythons"] = tuple(values["process_pythons"])
+        values["executors"] = tuple(values["executors"])
         if file.is_file():
             values.update(read_yaml(file))
         if "state_dir" in values:
             state_dir = Path(values.pop("state_dir")).expanduser()
-        return RelayConfig(state_dir=state_dir.absolute(), **values)
+        config = RelayConfig(state_dir=state_dir.absolute(), **values)
+        check_settings(config)
+        return config
 
 
 def _unknown(name: str, where: str, known: list[str]) -> InvalidArgument:

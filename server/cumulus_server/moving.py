@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .executors.base import Executor
 from .executors.process.executor import ProcessConfig, ProcessExecutor
 from .reconcile.deadlines import Patience
 from .reconcile.launch import Address
@@ -16,6 +17,7 @@ class LocalMoving:
     """The reconcile loop with the executors of this configuration. See ``relay.service.Moving``."""
 
     def __init__(self, relay: Relay) -> None:
+        self._relay = relay
         config, state = relay.config, relay.state
         process = ProcessConfig(
             root=state.path / "process",
@@ -26,7 +28,7 @@ class LocalMoving:
             simulated_gpus=relay.simulated_gpus,
             grace_s=config.grace_s,
         )
-        executors = [ProcessExecutor(process, relay.answer_runner)]
+        executors: list[Executor] = [ProcessExecutor(process, relay.answer_runner)]
         scheduler = Scheduler()
         self._inventory = Inventory(scheduler, executors)
         self.placement: Placement = self._inventory
@@ -36,10 +38,13 @@ class LocalMoving:
             scheduler,
             self._inventory,
             executors,
-            lambda: Address(relay.url, str(state.relay_file)),
+            self._address,
             patience=Patience(grace_s=config.grace_s),
         )
         self.wake = self.reconciler.wake
+
+    async def _address(self, executor: Executor) -> Address:
+        return Address(self._relay.url, str(self._relay.state.relay_file))
 
     async def start(self) -> None:
         """Take up what the last relay left, and go on."""

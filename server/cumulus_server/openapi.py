@@ -153,6 +153,7 @@ def _limit_submission(schemas: dict[str, Any]) -> None:
         "python": {"pattern": r"^(\d+\.\d+)?$"},
         "requirements": {"maxItems": 500},
         "labels": {"maxProperties": 64},
+        "needs": {"maxItems": 64},
     }
     for name, limit in limits.items():
         spec["properties"][name].update(limit)

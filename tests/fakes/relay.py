@@ -29,6 +29,10 @@ from .executor import FakeExecutor, FakeInstance, FakeWorld
 from .inline_store import InlineStore
 
 
+async def _address(executor: Executor) -> Address:
+    return Address("http://127.0.0.1:1/")
+
+
 class FakeRelay:
     """One relay process's worth of objects on a store that outlives it."""
 
@@ -54,7 +58,7 @@ class FakeRelay:
             self.scheduler,
             self.inventory,
             executors,
-            lambda: Address("http://127.0.0.1:1/"),
+            _address,
             patience=patience,
             **more,
         )
@@ -78,7 +82,7 @@ class FakeRelay:
         duration_s = int(spec.pop("duration_s", 3600))  # type: ignore[call-overload]
         resources = Resources(gpu=gpu, duration_s=duration_s, memory_mib=spec.pop("memory_mib", None))  # type: ignore[arg-type]
         full = JobSpec(program={}, resources=resources, **spec)  # type: ignore[arg-type]
-        self.inventory.check(full)
+        await self.inventory.check(full)
         job_id = self.new_id()
         new = jobs.NewJob(job_id, "me", encode_spec(full), b"{}")
         await self.store.run(lambda tx: jobs.insert(tx, new))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from cumulus_jupyter.protocol.jobs import CREATING_PARTITION, SCHEDULING, DeviceView
 
-from ..executors.base import Executor, Handle, StartRequest
+from ..executors.base import Executor, ExecutorUnavailable, Handle, StartRequest, Tell
 from ..lifecycle import IllegalTransition
 from ..partitions.base import Booking, BookingRequest, Partition
 from ..partitions.none import NO_DEVICES
@@ -19,6 +20,8 @@ from .tasks import within
 
 #: The longest that an image and the like may take to arrive, in seconds; a cancel ends it sooner.
 _PREPARE_S = 3600.0
+#: Between two tries to reach an executor's outside, in seconds: the first, and the longest.
+_AGAIN_FIRST_S, _AGAIN_LAST_S = 0.5, 15.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,12 @@ class Address:
     url: str
     #: File that tells a restarted relay's address.
     relay_file: str = ""
+    #: The only certificate to trust there, as PEM; empty for the system's.
+    certificate: str = ""
+
+
+#: Tells how an executor's runners reach the relay. Raises ``ExecutorUnavailable`` where they cannot.
+Addresses = Callable[[Executor], Awaitable[Address]]
 
 
 class Launcher:
@@ -39,7 +48,7 @@ class Launcher:
         store: Store,
         inventory: Inventory,
         partition_of: Callable[[str], Partition],
-        address: Callable[[], Address],
+        address: Addresses,
         call_s: float,
     ) -> None:
         self._store = store
@@ -51,18 +60,18 @@ class Launcher:
     async def begin(self, job: JobRow, placement: Placement) -> Launch:
         """Write the attempt down: number, place, leases, handle, states.
 
-        Raises ``IllegalTransition`` where the job has moved on; then nothing was written.
+        Raises ``IllegalTransition`` where the job has moved on, and ``ExecutorUnavailable`` where its
+        runner could not reach the relay; then nothing was written.
         """
         executor = self._inventory.executor_of(placement.worker)
         assert executor is not None, "a placement names a worker of some executor"
-        launch = self._plan(job, placement, executor)
-        # Nobody is promised anything by it: after a power cut the job is still queued, and what its
-        # runner does is refused.
+        address = await self._address(executor)
+        launch = self._plan(job, placement, executor, address)
         await self._store.run(launch.write, durable=False)
         return launch
 
-    def _plan(self, job: JobRow, placement: Placement, executor: Executor) -> Launch:
-        address, attempt, spec = self._address(), job.attempt + 1, job.spec
+    def _plan(self, job: JobRow, placement: Placement, executor: Executor, address: Address) -> Launch:
+        attempt, spec = job.attempt + 1, job.spec
         request = StartRequest(
             job_id=job.id,
             attempt=attempt,
@@ -75,6 +84,8 @@ class Launcher:
             devices=[share.device for share in placement.shares],
             python=spec.python if self._inventory.has_python(placement.worker, spec.python) else "",
             image=spec.image,
+            requirements=spec.requirements,
+            certificate=address.certificate,
         )
         devices = [self._inventory.device(placement.worker, share.device) for share in placement.shares]
         partition = self._partition_of(placement.worker) if placement.shares else None
@@ -89,8 +100,11 @@ class Launcher:
         handle = executor.handle_for(request)
         return Launch(job, placement, executor, request, handle, views, partition, booking_request, booking)
 
-    async def act(self, launch: Launch) -> None:
-        """Book the partition and start the runner. Raises ``PartitionFailed`` or ``StartFailed``."""
+    async def act(self, launch: Launch, tell: Tell) -> None:
+        """Book the partition and start the runner. Raises ``PartitionFailed`` or ``StartFailed``.
+
+        While the executor's outside cannot be reached it is tried again, until this is cancelled.
+        """
         request, booking, job = launch.request, launch.booking, launch.job
         partition = launch.partition
         if partition is not None:
@@ -101,10 +115,20 @@ class Launcher:
                     lambda tx: attempts.save_partition(tx, job.id, request.attempt, kept, by)
                 )
             request = replace(request, env={**request.env, **partition.environment(booking)})
-        await within(_PREPARE_S, launch.executor.prepare(request))
-        handle = await within(self._call_s, launch.executor.start(request))
+        handle = await self._start(launch.executor, request, tell)
         if handle != launch.handle:
             await self._store.run(lambda tx: attempts.save_handle(tx, job.id, request.attempt, handle))
+
+    async def _start(self, executor: Executor, request: StartRequest, tell: Tell) -> Handle:
+        again_s = _AGAIN_FIRST_S
+        while True:
+            try:
+                await within(_PREPARE_S, executor.prepare(request, tell))
+                return await within(self._call_s, executor.start(request))
+            except ExecutorUnavailable as error:
+                tell(f"{error.message}; trying again")
+            await asyncio.sleep(again_s)
+            again_s = min(2 * again_s, _AGAIN_LAST_S)
 
 
 @dataclass(frozen=True)
@@ -143,3 +167,6 @@ class Launch:
         jobs.transition(tx, job_id, SCHEDULING, attempt=attempt)
         if self.partition is not None:
             jobs.transition(tx, job_id, CREATING_PARTITION, attempt=attempt)
+        # On this machine a power cut ends the runner as well, and the job is still queued. What runs
+        # elsewhere outlives it, so that its attempt's number must not be given to another one.
+        tx.durable = bool(self.executor.reach)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from cumulus_jupyter.protocol.errors import CumulusError, DeadlineExceeded
 from cumulus_jupyter.protocol.jobs import FAILED, RUNNING
@@ -18,10 +18,16 @@ from .deadlines import Patience, Watch
 from .launch import Launch, Launcher
 from .queue import KeyedQueue
 from .tasks import TaskPool, within
+from .telling import Telling
 
 log = logging.getLogger(__name__)
 
 Key = tuple[str, int]
+
+#: Seconds that an executor has to say what a silent instance has said.
+_EXPLAIN_S = 10.0
+#: A runner's exit status where what it was started in can never run a job.
+_UNFIT = 78
 
 
 class LiveAttempts:
@@ -37,7 +43,9 @@ class LiveAttempts:
         queue: KeyedQueue,
         tasks: TaskPool,
         patience: Patience,
+        look: Callable[[str], Awaitable[None]],
     ) -> None:
+        """``look`` looks at an executor's workers again, by its name."""
         self._store = store
         self._control = control
         self._executors = executors
@@ -46,12 +54,15 @@ class LiveAttempts:
         self._queue = queue
         self._tasks = tasks
         self._patience = patience
+        self._look = look
         self._launching: dict[str, asyncio.Task[None]] = {}
         self._watches: dict[str, Watch] = {}
         self._ends: dict[str, tuple[int, InstanceStatus]] = {}
         self._start_failures: dict[str, int] = {}
         #: Attempts whose runner has not told their end, so that it is not waited for.
         self._forced: set[Key] = set()
+        #: Executors whose instances have not been taken over yet, so that nothing is known of them.
+        self.awaited: set[str] = set()
 
     @property
     def busy(self) -> bool:
@@ -88,8 +99,9 @@ class LiveAttempts:
 
     async def _launch(self, launch: Launch) -> None:
         job_id, attempt = launch.job.id, launch.request.attempt
+        telling = Telling(self._store, self._tasks.spawn, job_id, attempt)
         try:
-            await self._launcher.act(launch)
+            await self._launcher.act(launch, telling)
         except Exception as error:
             reason = str(error)
             if not isinstance(error, CumulusError):
@@ -99,6 +111,7 @@ class LiveAttempts:
                 self._start_failures[job_id] = endings.START_TRIES
             self.gone(job_id, attempt, InstanceStatus(False, message=reason))
         finally:
+            telling.end()
             self._launching.pop(job_id, None)
             self._queue.wake_after(job_id, 0.0 if job_id in self._ends else launch.executor.claim_timeout_s)
 
@@ -109,6 +122,8 @@ class LiveAttempts:
             return None  # begun by another relay on the same store, which looks after it
         gone = self._ends.pop(job.id, None)
         if gone is not None and gone[0] == job.attempt:
+            if gone[1].exit_code == _UNFIT:
+                self._start_failures[job.id] = endings.START_TRIES
             return await self._lost(job, gone[1].message or "it ended without a word")
         if job.target != "COMPLETED":
             return await self._end_early(job, watch)
@@ -127,7 +142,10 @@ class LiveAttempts:
     async def _await_claim(self, job: JobRow, watch: Watch) -> float | None:
         if job.id in self._launching:
             return None  # its end wakes the job
-        left_s = watch.since + self._executors[job.executor].claim_timeout_s - _now()
+        executor = self._executors[job.executor]
+        if job.executor in self.awaited or executor.trouble:
+            watch.since = _now()  # what it does now cannot be seen
+        left_s = watch.since + executor.claim_timeout_s - _now()
         if left_s > 0:
             return left_s
         self._forced.add((job.id, job.attempt))
@@ -135,10 +153,24 @@ class LiveAttempts:
 
     async def _lost(self, job: JobRow, reason: str) -> float | None:
         if not job.claimed:
+            reason = await self._explained(job, reason)
             self._start_failures[job.id] = self._start_failures.get(job.id, 0) + 1
+        await self._look(job.executor)
         failures = self._start_failures.get(job.id, 0)
         await self._store.run(endings.of_attempt(job.id, job.attempt, endings.lost(reason, failures)))
         return 0.0 if job.claimed else min(5.0, 0.1 * 2**failures)
+
+    async def _explained(self, job: JobRow, reason: str) -> str:
+        """The reason, with what the instance itself has said where nothing was heard of it."""
+        executor = self._executors.get(job.executor)
+        if executor is None or job.handle is None:
+            return reason
+        try:
+            words = (await within(_EXPLAIN_S, executor.explain(job.handle))).strip()
+        except Exception as error:
+            log.warning("%s cannot explain what became of %s: %s", job.executor, job.id, error)
+            return reason
+        return f"{reason}: {words}" if words and words not in reason else reason
 
     async def _end_early(self, job: JobRow, watch: Watch) -> float | None:
         """Cancelled, or overdue: ask, ask again, then end it."""

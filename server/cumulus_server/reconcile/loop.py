@@ -8,6 +8,7 @@ built anew goes on from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from cumulus_jupyter.protocol.errors import Unavailable
 from cumulus_jupyter.protocol.jobs import QUEUED
@@ -20,13 +21,14 @@ from ..relay.contract import Control
 from ..scheduling.asks import ask_of
 from ..scheduling.model import Placement
 from ..scheduling.scheduler import Scheduler
-from ..store import JobRow, Store, jobs
+from ..store import JobRow, Store, attempts, jobs
 from ..store.clock import now_ms
 from ..workers.inventory import Inventory
 from . import endings
 from .deadlines import Patience
-from .launch import Address, Launcher
+from .launch import Addresses, Launcher
 from .live import LiveAttempts
+from .opening import Opening
 from .positions import Announcer
 from .queue import KeyedQueue
 from .recovery import recover, remove_strays
@@ -43,7 +45,7 @@ class Reconciler:
         scheduler: Scheduler,
         inventory: Inventory,
         executors: Sequence[Executor],
-        address: Callable[[], Address],
+        address: Addresses,
         *,
         partitions: Mapping[str, Partition] | None = None,
         patience: Patience | None = None,
@@ -68,17 +70,22 @@ class Reconciler:
         self._launcher = Launcher(store, inventory, self.partition_of, address, self.patience.call_s)
         self.live = LiveAttempts(
             store, control, self.executors, self.partition_of, self._launcher, self._queue, self._tasks,
-            self.patience,
+            self.patience, self._look,
         )  # fmt: skip
+        self._opening = Opening(self)
 
     async def start(self) -> None:
         """Open the executors, take over what an earlier relay has left, and begin."""
         for executor in self.executors.values():
-            opening = executor.open(self._instance_ended, self._workers_changed)
-            await within(self.patience.call_s, opening)
+            changed = partial(self._executor_changed, executor)
+            await within(self.patience.call_s, executor.open(self._instance_ended, changed))
+        awaited = [executor for executor in self.executors.values() if not executor.settled.is_set()]
+        self._opening.hold_back(awaited)
         await self.inventory.refresh()
-        await recover(self)
+        await recover(self, self.live.awaited)
         self._queue.open()
+        for executor in awaited:
+            self._tasks.spawn(f"open {executor.name}", self._opening.take_up(executor))
         self._tasks.repeat("sweep", self.sweep, self.patience.sweep_s)
         self._tasks.repeat("positions", self._announcer.announce, self.patience.announce_s)
 
@@ -106,16 +113,46 @@ class Reconciler:
     async def sweep(self) -> None:
         """Look for changed workers, and for instances that nobody wants or that are gone."""
         await self._refresh()
-        await remove_strays(self)
+        usable = [each for each in self.executors.values() if not self.is_away(each)]
+        await remove_strays(self, usable)
+
+    def is_away(self, executor: Executor) -> bool:
+        """Whether nothing can be asked of the executor now."""
+        return executor.name in self.live.awaited or bool(executor.trouble)
 
     def _instance_ended(self, ended: Ended) -> None:
         self.live.gone(ended.job_id, ended.attempt, ended.status)
 
-    def _workers_changed(self) -> None:
-        self._tasks.spawn("refresh", self._refresh())
+    def _executor_changed(self, executor: Executor) -> None:
+        if executor.name in self.live.awaited:
+            self._opening.changed(executor)
+        else:
+            self._tasks.spawn("refresh", self._after_change(executor))
+
+    async def _after_change(self, executor: Executor) -> None:
+        was_away = self.inventory.in_trouble(executor.name)
+        await self.inventory.refresh([executor.name])
+        self._plan()
+        if was_away and not self.is_away(executor):
+            await self.wake_jobs_of(executor)
+
+    async def wake_jobs_of(self, executor: Executor) -> None:
+        """Look at every job that has something there: what could not be done may be done now."""
+        for job in await self.store.run(attempts.load_unfinished):
+            if job.executor == executor.name:
+                self.wake(job.id)
+
+    async def _look(self, executor: str) -> None:
+        """Look at the workers of one executor, where they are known to change."""
+        if executor in self.executors and self.executors[executor].reach:
+            await self.inventory.refresh([executor])
 
     async def _refresh(self) -> None:
         await self.inventory.refresh()
+        self._plan()
+
+    def plan(self) -> None:
+        """Place whoever can start now: there are other workers than before."""
         self._plan()
 
     async def _step(self, job_id: str) -> float | None:
@@ -143,6 +180,8 @@ class Reconciler:
         placement = self._placed.pop(job.id, None)
         if placement is not None:
             await self._begin(job, placement)
+        elif not job.spec.wait and self.inventory.looking:
+            return 0.5  # some workers are not known yet, as after a restart
         elif not job.spec.wait:
             self._leave_line(job.id)
             no_room = endings.to_target(self.inventory.no_room(job.spec))

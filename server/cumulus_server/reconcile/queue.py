@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from cumulus_jupyter.protocol.errors import Unavailable
+
 log = logging.getLogger(__name__)
 
 #: Handles a key; what it returns is the seconds until it wants to look again by itself.
@@ -96,10 +98,13 @@ class KeyedQueue:
         except Exception as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             again_s = min(self._backoff_limit_s, self._backoff_s * 2 ** min(failures - 1, 16))
-            log.warning(
-                "%s: could not be moved on, next try in %.1f s: %s", key, again_s, error,
-                exc_info=failures in (1, 10),
-            )  # fmt: skip
+            # What is only away is no fault: it is worth a line, and no traceback.
+            away = isinstance(error, Unavailable)
+            if not away or failures in (1, 10, 100):
+                log.warning(
+                    "%s: could not be moved on, next try in %.1f s: %s", key, again_s, error,
+                    exc_info=failures in (1, 10) and not away,
+                )  # fmt: skip
         finally:
             del self._running[key]
         if again_s is not None and key not in self._due:

@@ -10,9 +10,10 @@ from cumulus_jupyter.protocol.jobs import JobSpec, WorkerView
 class Placement(Protocol):
     """What submissions ask about the workers."""
 
-    def check(self, spec: JobSpec) -> None:
+    async def check(self, spec: JobSpec) -> None:
         """Raise the ``CumulusError`` to answer with where no worker could ever hold the job, or none now
-        and ``spec.wait`` is false. Synchronous and quick: it is called on the event loop."""
+        and ``spec.wait`` is false. Waits only where it would refuse what an executor may yet offer that
+        has not had its first look at its workers."""
 
     def workers(self) -> list[WorkerView]:
         """All workers as they are now."""

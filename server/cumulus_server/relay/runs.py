@@ -10,6 +10,7 @@ import msgspec
 
 from cumulus_jupyter.protocol.channel import Acknowledged, Claim, Outcome
 from cumulus_jupyter.protocol.errors import (
+    CumulusError,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -54,13 +55,14 @@ class Runs:
         """Give the attempt to this runner, once; JSON of ``Claimed``.
 
         The same runner may ask again. Raises ``Unauthenticated`` for a wrong token and
-        ``FailedPrecondition`` where the attempt is over, taken, or to be cancelled.
+        ``FailedPrecondition`` where the attempt is over, taken, or to be cancelled, and where the
+        runner's Python cannot read the job's values: then the job has failed.
         """
         if len(claim.session_key) < 64:
             raise InvalidArgument("The session key must be at least 32 random bytes in hex")
         session = token_hash(claim.session_key)
 
-        def take(tx: Transaction) -> tuple[JobRow, bytes]:
+        def take(tx: Transaction) -> tuple[JobRow, bytes | None]:
             job = jobs.find(tx, claim.job_id)
             if job is None:
                 raise Unauthenticated()
@@ -71,6 +73,10 @@ class Runs:
             if job.session_hash != session:
                 if job.target != "COMPLETED":
                     raise FailedPrecondition("The job is to end", next=_OVER, job_id=job.id)
+                wrong = _wrong_python(job, claim)
+                if wrong is not None and not job.claimed:
+                    error = wrong.to_wire()
+                    return jobs.transition(tx, job.id, FAILED, message=wrong.message, error=error).job, None
                 if job.claimed or not sessions.take_claim(tx, job, session):
                     raise FailedPrecondition("Another runner has this attempt", next=_OVER, job_id=job.id)
                 job = jobs.transition(tx, job.id, RUNNING, attempt=job.attempt).job
@@ -78,6 +84,9 @@ class Runs:
             return job, jobs.program(tx, job)
 
         job, program = await self._store.run(take)
+        if program is None:
+            self._waker.wake(job.id)
+            raise FailedPrecondition(job.message, next=_OVER, job_id=job.id)
         spec = job.spec
         rest = {
             "requirements": spec.requirements,
@@ -181,6 +190,20 @@ class Runs:
     def leave(self, session: Session, stream: ControlStream) -> None:
         """The runner's control connection ended."""
         self._hub.detach(session.job_id, stream)
+
+
+def _wrong_python(job: JobRow, claim: Claim) -> CumulusError | None:
+    """Why this runner's Python cannot run the job. What an image has is known only once it runs."""
+    spec = job.spec
+    if not spec.python_exact or claim.python == spec.python:
+        return None
+    where = f"The image {spec.image}" if spec.image else f"The worker {job.worker}"
+    return InvalidArgument(
+        f"{where} has Python {claim.python}, and the job holds pickled values that only"
+        f" Python {spec.python} can read",
+        next=f"Use an image with Python {spec.python}, or pass values with a neutral encoding.",
+        job_id=job.id,
+    )
 
 
 def _live(tx: Transaction, session: Session) -> JobRow:

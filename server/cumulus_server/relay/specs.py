@@ -18,6 +18,8 @@ from cumulus_jupyter.protocol.resources import cpu_cores, duration_s, gpu_tenths
 MAX_SPEC_BYTES = 64 << 20
 MAX_RETRIES = 10
 
+_IMAGE = "image:"
+_NEED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,199}\Z")
 _LABEL_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}\Z")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PYTHON = re.compile(r"(\d+\.\d+)?\Z")
@@ -70,9 +72,23 @@ def decode_submission(body: bytes) -> tuple[JobSpec, bytes]:
     values = {name: getattr(raw, name) for name in _hints if name != "program"}
     # msgspec leaves defaults out of what it decodes, and then out of what it encodes.
     values["resources"] = replace(raw.resources)
+    values["image"], values["needs"] = _image_and_needs(raw.image, raw.needs)
     spec = JobSpec(program={}, **values)
     check_spec(spec)
     return spec, program
+
+
+def _image_and_needs(image: str, needs: list[str]) -> tuple[str, list[str]]:
+    """The image and the other needs, where ``image:NAME`` among the needs names the image."""
+    named = {need.removeprefix(_IMAGE) for need in needs if need.startswith(_IMAGE)} | ({image} - {""})
+    if len(named) > 1:
+        raise InvalidArgument(
+            f"A job has one image, and this asks for {' and '.join(sorted(named))}", next="Name one of them."
+        )
+    if "" in named:
+        raise InvalidArgument("image: needs the name of an image", next="Write --label image:NAME.")
+    rest = dict.fromkeys(need for need in needs if not need.startswith(_IMAGE))
+    return next(iter(named), ""), list(rest)
 
 
 def encode_spec(spec: JobSpec) -> bytes:
@@ -99,7 +115,8 @@ def check_spec(spec: JobSpec) -> None:
         raise InvalidArgument(f"Invalid Python version: {spec.python!r}. Must be such as 3.11")
     _check_text("name", spec.name, 200)
     _check_text("executor", spec.executor, 100)
-    _check_text("image", spec.image, 500)
+    _check_image(spec.image)
+    _check_needs(spec.needs)
     _check_labels(spec.labels)
     _check_env(spec.env)
     _check_requirements(spec.requirements)
@@ -108,6 +125,23 @@ def check_spec(spec: JobSpec) -> None:
 def _check_text(what: str, text: str, limit: int) -> None:
     if len(text) > limit or not text.isprintable():
         raise InvalidArgument(f"Invalid {what}: at most {limit} printable characters are allowed")
+
+
+def _check_image(image: str) -> None:
+    _check_text("image", image, 500)
+    if image.startswith("-") or any(character.isspace() for character in image):
+        raise InvalidArgument(f"Invalid image: {image!r}", next="Write it as for docker: NAME or NAME:TAG.")
+
+
+def _check_needs(needs: list[str]) -> None:
+    if len(needs) > 64:
+        raise InvalidArgument(f"Too many capabilities: {len(needs)}. At most 64 can be asked for")
+    for need in needs:
+        if not _NEED.match(need):
+            raise InvalidArgument(
+                f"Invalid capability: {need!r}",
+                next="It is a word such as docker; a label of the job is written KEY=VALUE.",
+            )
 
 
 def _check_labels(labels: dict[str, str]) -> None:

@@ -66,7 +66,7 @@ class Submissions:
     async def submit(self, owner: str, body: bytes, bundle: Path | None, key: str | None) -> Submitted:
         """Check and store a job; when this returns, it is on disk. ``bundle`` is taken over."""
         spec, program = decode_submission(body)
-        self._placement.check(spec)
+        await self._placement.check(spec)
         job_id = new_job_id()
         bundle_bytes = 0
         if bundle is not None:

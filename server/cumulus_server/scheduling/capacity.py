@@ -20,10 +20,18 @@ def _anywhere(room: Room, placement: Placement) -> bool:
 
 
 class Capacity:
-    """Rooms by worker, and three indexes over those that take jobs now."""
+    """Rooms by worker, and three indexes over those that take jobs now.
 
-    def __init__(self, workers: Iterable[Worker] = ()) -> None:
+    ``order`` are the executors, the preferred one first: a job that names none goes to the first of which
+    some worker could ever hold it, and waits there rather than go to the next one.
+    """
+
+    def __init__(self, workers: Iterable[Worker] = (), order: Iterable[str] = ()) -> None:
         self.rooms: dict[str, Room] = {}
+        self.order = tuple(order)
+        #: Executors whose workers are not known, so that they may be able to hold any job; and why.
+        self.unknown: dict[str, str] = {}
+        self._executors: dict[tuple[object, ...], str | None] = {}
         self._where: dict[str, str] = {}
         # Dictionaries stand for ordered sets: the same history gives the same choice.
         self._by_load: dict[int, dict[str, None]] = {}
@@ -35,22 +43,32 @@ class Capacity:
 
     def set_worker(self, worker: Worker) -> None:
         """Add a worker, or put its new description in place; jobs on it keep what they hold."""
+        self._executors.clear()
         old = self.rooms.get(worker.id)
         self.rooms[worker.id] = Room(worker, dict(old.holds) if old else {})
         self._index(worker.id)
 
     def remove_worker(self, worker_id: str) -> None:
         """Forget a worker and what is held there."""
+        self._executors.clear()
         room = self.rooms.pop(worker_id, None)
         for job_id in room.holds if room else ():
             self._where.pop(job_id, None)
         self._index(worker_id)
 
-    def take(self, placement: Placement, *, memory_mib: int = 0, ends_ms: int = 0) -> None:
+    def set_unknown(self, executor: str, why: str | None) -> None:
+        """This executor's workers are not known, for this reason; with ``None`` they are."""
+        self._executors.clear()
+        if why is None:
+            self.unknown.pop(executor, None)
+        else:
+            self.unknown[executor] = why
+
+    def take(self, placement: Placement, *, cpu: float = 0.0, memory_mib: int = 0, ends_ms: int = 0) -> None:
         """Book a placement. Taking the same job's again moves it there."""
         self.give_back(placement.job_id)
         room = self.rooms[placement.worker]
-        room.add(Hold(placement.job_id, placement.shares, memory_mib, ends_ms))
+        room.add(Hold(placement.job_id, placement.shares, cpu, memory_mib, ends_ms))
         self._where[placement.job_id] = placement.worker
         self._index(placement.worker)
 
@@ -74,15 +92,32 @@ class Capacity:
         fewest jobs.
         """
         for room in self._candidates(ask):
-            if suits(room.worker, ask):
+            if self.suits(room.worker, ask):
                 placement = room.place(ask)
                 if placement is not None and allowed(room, placement):
                     return placement
         return None
 
+    def suits(self, worker: Worker, ask: Ask) -> bool:
+        """Whether the worker, were it free and up, could hold the job, and is where the job is to go."""
+        return worker.executor == self.executor_for(ask) and suits(worker, ask)
+
     def could_ever(self, ask: Ask) -> bool:
         """Whether some worker could hold the job if it were free and up."""
-        return any(suits(room.worker, ask) for room in self.rooms.values())
+        return any(self.suits(room.worker, ask) for room in self.rooms.values())
+
+    def executor_for(self, ask: Ask) -> str | None:
+        """The executor that the job is to go to; ``None`` where no worker of any could ever hold it."""
+        if ask.executor:
+            return ask.executor
+        if ask.shape not in self._executors:
+            self._executors[ask.shape] = self._choose(ask)
+        return self._executors[ask.shape]
+
+    def _choose(self, ask: Ask) -> str | None:
+        able = {room.worker.executor for room in self.rooms.values() if suits(room.worker, ask)}
+        order = dict.fromkeys([*self.order, *able])
+        return next((name for name in order if name in able or name in self.unknown), None)
 
     def _candidates(self, ask: Ask) -> Iterator[Room]:
         if ask.tenths == 0:

@@ -33,6 +33,8 @@ class Worker:
     pythons: tuple[str, ...] = ()
     #: What it offers, by name, such as "images".
     capabilities: frozenset[str] = frozenset()
+    #: Its labels, as (key, value), such as those of a Swarm node.
+    labels: tuple[tuple[str, str], ...] = ()
     #: False: it keeps what it has and takes nothing new.
     ready: bool = True
     #: Why it is not ready, in words.
@@ -50,9 +52,10 @@ class Ask:
     job_id: str
     #: Tenths of a device: 0 for no GPU, 1 ... 9 on one device, multiples of ten for whole ones.
     tenths: int = 0
+    cpu: float = 0.0
     memory_mib: int = 0
     duration_s: int = 3600
-    #: The executor asked for; empty for any.
+    #: The executor asked for; empty for the first that can.
     executor: str = ""
     #: The Python minor version it cannot do without; empty for any.
     python: str = ""
@@ -65,7 +68,8 @@ class Ask:
     @property
     def shape(self) -> tuple[object, ...]:
         """Equal for jobs that fit wherever the other fits."""
-        return (self.tenths, self.memory_mib, self.duration_s, self.executor, self.python, self.needs)
+        amounts = (self.tenths, self.cpu, self.memory_mib, self.duration_s)
+        return (*amounts, self.executor, self.python, self.needs)
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -105,6 +109,7 @@ def suits(worker: Worker, ask: Ask) -> bool:
         (not ask.executor or worker.executor == ask.executor)
         and (not ask.python or ask.python in worker.pythons)
         and ask.needs <= worker.capabilities
+        and ask.cpu <= worker.cpu
         and ask.memory_mib <= worker.memory_mib
         and ask.tenths <= DEVICE_TENTHS * len(worker.devices)
         and worker.slots > 0

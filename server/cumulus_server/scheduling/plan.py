@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .capacity import Capacity
 from .line import Line
-from .model import Ask, Placement, suits
+from .model import Ask, Placement
 from .room import Hold, Room
 
 
@@ -40,7 +40,9 @@ def plan(capacity: Capacity, line: Line, now_ms: int, reservation: Reservation |
     for ask in line.heads():
         placement = _place(capacity, ask, kept, now_ms)
         if placement is not None:
-            capacity.take(placement, memory_mib=ask.memory_mib, ends_ms=now_ms + ask.duration_s * 1000)
+            capacity.take(
+                placement, cpu=ask.cpu, memory_mib=ask.memory_mib, ends_ms=now_ms + ask.duration_s * 1000
+            )
             line.remove(ask.job_id)
             placements.append(placement)
         elif kept is None:
@@ -60,7 +62,7 @@ def reserve(capacity: Capacity, ask: Ask, now_ms: int) -> Reservation | None:
     """Where and when the job can start at the latest; ``None`` where no worker that is up suits it."""
     best: Reservation | None = None
     for room in capacity.rooms.values():
-        if room.worker.ready and suits(room.worker, ask):
+        if room.worker.ready and capacity.suits(room.worker, ask):
             at_ms = _earliest_ms(room, ask, now_ms)
             if at_ms is not None and (best is None or at_ms < best.at_ms):
                 best = Reservation(ask, room.worker.id, at_ms)
@@ -88,7 +90,7 @@ def _place(capacity: Capacity, ask: Ask, kept: Reservation | None, now_ms: int) 
             return True
         over = [hold.job_id for hold in room.holds.values() if hold.ends_ms <= kept.at_ms]
         then = room.without(over)
-        then.add(Hold(ask.job_id, placement.shares, ask.memory_mib, ends_ms))
+        then.add(Hold(ask.job_id, placement.shares, ask.cpu, ask.memory_mib, ends_ms))
         return then.fits(kept.ask)
 
     return capacity.fit(ask, leaves_room)
@@ -98,4 +100,4 @@ def _holds(capacity: Capacity, reservation: Reservation | None) -> bool:
     if reservation is None:
         return False
     room = capacity.rooms.get(reservation.worker)
-    return room is not None and room.worker.ready and suits(room.worker, reservation.ask)
+    return room is not None and room.worker.ready and capacity.suits(room.worker, reservation.ask)

@@ -2,36 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument, ResourceExhausted, Unavailable
 from cumulus_jupyter.protocol.resources import gpu_amount
 
 from .capacity import Capacity
 from .model import DEVICE_TENTHS, Ask, Worker
+from .room import Room
 
 #: What a worker may offer, as a person would say it.
 _WORDS = {"images": "a container image of its own (--image)"}
+#: Capabilities named in one answer.
+_NAMED = 20
+#: Executors there can be, configured or not.
+KNOWN = ("process", "docker", "swarm")
 
 
-def refusal(capacity: Capacity, ask: Ask, executors: Collection[str]) -> CumulusError | None:
+def refusal(
+    capacity: Capacity, ask: Ask, executors: Collection[str], troubles: Mapping[str, str] | None = None
+) -> CumulusError | None:
     """Why no worker could ever hold the job; ``None`` where one could.
 
-    Asked at submission, and again when workers have gone.
+    ``troubles`` says of executors why they cannot be used now. Asked at submission.
     """
     if ask.executor and ask.executor not in executors:
-        return InvalidArgument(
-            f"Unknown executor: {ask.executor}",
-            next=f"Use one of: {', '.join(sorted(executors)) or 'none is configured'}.",
-        )
-    workers = [room.worker for room in capacity.rooms.values()]
+        return _no_executor(ask.executor, executors)
+    troubles = troubles or {}
+    chosen = capacity.executor_for(ask)
+    if ask.executor and troubles.get(ask.executor):
+        return _in_trouble(ask.executor, troubles[ask.executor])
     if capacity.could_ever(ask):
         return None
-    here = [worker for worker in workers if ask.executor in ("", worker.executor)]
-    missing = ask.needs - frozenset().union(*(worker.capabilities for worker in here), frozenset())
-    if missing:
+    if not ask.executor and chosen in capacity.unknown:
+        assert chosen is not None
+        return _in_trouble(chosen, troubles.get(chosen) or capacity.unknown[chosen])
+    error = _of_workers(capacity, ask)
+    others = [f"{name}: {why}" for name, why in troubles.items() if why and not ask.executor]
+    if others:
+        error.next = f"{error.next} Not to be used now: {'; '.join(others)}"
+    return error
+
+
+def _no_executor(name: str, executors: Collection[str]) -> CumulusError:
+    if name in KNOWN:
         return InvalidArgument(
-            f"No worker offers what the job asks for: {', '.join(_WORDS.get(n, n) for n in sorted(missing))}",
+            f"The executor {name} is not configured",
+            next=f"Use one of: {', '.join(executors)}; or have the relay's operator add {name} to"
+            " Cumulus.executors.",
+        )
+    return InvalidArgument(
+        f"Unknown executor: {name}",
+        next=f"Use one of: {', '.join(executors) or 'none is configured'}.",
+    )
+
+
+def _in_trouble(name: str, why: str) -> CumulusError:
+    return Unavailable(
+        f"The executor {name} cannot be used now: {why}",
+        next="Try again once that is done, or choose another executor (%cumulus workers lists them).",
+    )
+
+
+def _of_workers(capacity: Capacity, ask: Ask) -> CumulusError:
+    here = [room.worker for room in capacity.rooms.values() if ask.executor in ("", room.worker.executor)]
+    offered = frozenset[str]().union(*(worker.capabilities for worker in here))
+    missing = sorted(ask.needs - offered)
+    if missing:
+        words = " or ".join(_WORDS.get(need, need) for need in missing)
+        return InvalidArgument(
+            f"No worker offers {words}. Offered: {_listed(offered)}",
             next="Leave it out, or choose an executor that offers it (%cumulus workers lists them).",
         )
     if ask.tenths and not any(worker.devices for worker in here):
@@ -41,6 +81,12 @@ def refusal(capacity: Capacity, ask: Ask, executors: Collection[str]) -> Cumulus
             " %cumulus config simulated_gpus=1.",
         )
     return _too_much(here, ask)
+
+
+def _listed(offered: Collection[str]) -> str:
+    names = sorted(offered)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (", ".join(names[:_NAMED]) or "nothing") + more
 
 
 def _too_much(workers: list[Worker], ask: Ask) -> CumulusError:
@@ -58,6 +104,12 @@ def _too_much(workers: list[Worker], ask: Ask) -> CumulusError:
             f" max available: {memory_mib} MiB)",
             next=f"Ask for at most --memory {memory_mib}M.",
         )
+    cpu = max((worker.cpu for worker in workers), default=0.0)
+    if ask.cpu > cpu:
+        return ResourceExhausted(
+            f"No workers with sufficient CPU cores (requested: {ask.cpu:g}, max available: {cpu:g})",
+            next=f"Ask for at most --cpu {cpu:g}.",
+        )
     pythons = sorted({python for worker in workers for python in worker.pythons})
     if ask.python and ask.python not in pythons:
         return InvalidArgument(
@@ -72,10 +124,11 @@ def _too_much(workers: list[Worker], ask: Ask) -> CumulusError:
 
 def waiting_reason(capacity: Capacity, ask: Ask) -> str:
     """Why a job that some worker could hold does not start now."""
-    rooms = capacity.rooms.values()
-    up = [room for room in rooms if room.worker.ready and ask.executor in ("", room.worker.executor)]
+    chosen = capacity.executor_for(ask)
+    rooms = [room for room in capacity.rooms.values() if capacity.suits(room.worker, ask)]
+    up = [room for room in rooms if room.worker.ready]
     if not up:
-        return "waiting for a worker to come up"
+        return _nobody_up(rooms, capacity.unknown.get(chosen or "", ""))
     if all(room.slots <= 0 for room in up):
         slots = sum(room.worker.slots for room in up)
         return f"all {slots} places for jobs are taken"
@@ -87,4 +140,16 @@ def waiting_reason(capacity: Capacity, ask: Ask) -> str:
         return f"waiting for {ask.tenths / 10:g} of a GPU, {most / 10:g} free on one now"
     if ask.memory_mib and all(room.memory_mib < ask.memory_mib for room in up):
         return f"waiting for {ask.memory_mib} MiB of memory"
+    if ask.cpu and all(room.cpu < ask.cpu for room in up):
+        return f"waiting for {ask.cpu:g} CPU cores"
     return "waiting for its turn"
+
+
+def _nobody_up(down: list[Room], unknown: str) -> str:
+    """What to say where nothing that suits the job is up."""
+    reasons = dict.fromkeys(f"{room.worker.id} is down" for room in down[:3])
+    messages = dict.fromkeys(room.worker.message for room in down if room.worker.message)
+    if len(messages) == 1:
+        reasons = messages
+    why = "; ".join(reasons) or unknown
+    return "waiting for a worker to come up" + (f": {why}" if why else "")

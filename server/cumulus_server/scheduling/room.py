@@ -14,6 +14,7 @@ class Hold:
 
     job_id: str
     shares: tuple[Share, ...]
+    cpu: float
     memory_mib: int
     #: When it must have ended, in epoch milliseconds.
     ends_ms: int
@@ -30,6 +31,7 @@ class Room:
         self.index = {device.id: at for at, device in enumerate(self.worker.devices)}
         self.free = [DEVICE_TENTHS] * len(self.worker.devices)
         self.slots = self.worker.slots
+        self.cpu = self.worker.cpu
         self.memory_mib = self.worker.memory_mib
         held, self.holds = self.holds, {}
         for hold in held.values():
@@ -49,6 +51,7 @@ class Room:
 
     def _move(self, hold: Hold, sign: int) -> None:
         self.slots += sign
+        self.cpu = round(self.cpu + sign * hold.cpu, 6)
         self.memory_mib += sign * hold.memory_mib
         for share in hold.shares:
             at = self.index.get(share.device)
@@ -61,7 +64,7 @@ class Room:
 
     def open_for(self, ask: Ask) -> bool:
         """Whether all but the devices is free here now."""
-        return self.slots > 0 and self.memory_mib >= ask.memory_mib
+        return self.slots > 0 and self.memory_mib >= ask.memory_mib and (not ask.cpu or self.cpu >= ask.cpu)
 
     def shares(self, tenths: int) -> tuple[Share, ...] | None:
         """The devices that ``tenths`` fill best, or ``None``.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .capacity import Capacity
 from .line import Line
 from .model import Ask, Placement, Waiting
@@ -12,8 +14,9 @@ from .refusal import waiting_reason
 class Scheduler:
     """Owned by the reconcile loop; the inventory reads it. Everything is immediate."""
 
-    def __init__(self) -> None:
-        self.capacity = Capacity()
+    def __init__(self, order: Iterable[str] = ()) -> None:
+        """``order`` are the names of the executors, the preferred one first."""
+        self.capacity = Capacity(order=order)
         self.line = Line()
         self._reservation: Reservation | None = None
 

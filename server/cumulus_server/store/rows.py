@@ -135,6 +135,8 @@ def job_view(job: JobRow, values: list[str]) -> JobView:
         labels=job.spec.labels,
         requirements=job.spec.requirements,
         executor=job.executor or job.spec.executor,
+        image=job.spec.image,
+        needs=job.spec.needs,
         worker=job.worker,
         devices=job.devices,
         enforced_by=job.enforced_by,

@@ -18,6 +18,7 @@ from cumulus_server.extension import CumulusApp, HeadlessServer
 from cumulus_server.relay.service import Relay
 from cumulus_server.relay.tokens import new_token, token_hash
 from cumulus_server.store import Transaction, attempts, jobs
+from tests.patience import LIMIT_S
 
 TOKEN = "the-server's-token"
 SPEC = {"program": {"kind": "cell", "source": "x = 1"}}
@@ -31,7 +32,7 @@ class FakePlacement:
     simulated: int = 0
     gpus: bool = False
 
-    def check(self, spec: JobSpec) -> None:
+    async def check(self, spec: JobSpec) -> None:
         """Refuse what the test wants refused."""
         if self.refuse is not None:
             raise self.refuse
@@ -132,7 +133,15 @@ class Server:
             sent.setdefault("Content-Type", "application/json")
         if body is None and method in ("POST", "PUT"):
             body = b""
-        request = HTTPRequest(self.root + path, method, headers=sent, body=body, request_timeout=20, **more)
+        request = HTTPRequest(
+            self.root + path,
+            method,
+            headers=sent,
+            body=body,
+            request_timeout=LIMIT_S,
+            connect_timeout=LIMIT_S,
+            **more,
+        )
         return await AsyncHTTPClient().fetch(request, raise_error=False)
 
     async def submit(self, spec: dict[str, Any] | None = None, **more: Any) -> str:
@@ -172,7 +181,7 @@ class Server:
         return found
 
 
-async def until(true: Callable[[], object], limit_s: float = 10.0) -> None:
+async def until(true: Callable[[], object], limit_s: float = LIMIT_S) -> None:
     """Wait for what the server does by itself."""
     async with asyncio.timeout(limit_s):
         while not true():  # noqa: ASYNC110

@@ -113,9 +113,7 @@ def test_a_small_job_slips_past_where_it_is_over_in_time() -> None:
 def test_a_small_job_slips_past_where_it_leaves_the_place_free() -> None:
     made = scheduler(worker(gpus=1))
     place(made, Ask("runs", tenths=6, duration_s=100))
-    slipped = place(
-        made, Ask("big", tenths=7, number=1), Ask("long", tenths=3, number=2, duration_s=9999)
-    )
+    slipped = place(made, Ask("big", tenths=7, number=1), Ask("long", tenths=3, number=2, duration_s=9999))
     assert list(slipped) == ["long"]
 
 

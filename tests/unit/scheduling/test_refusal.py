@@ -9,7 +9,15 @@ from cumulus_server.scheduling.capacity import Capacity
 from cumulus_server.scheduling.model import Ask, Device, Worker
 from cumulus_server.scheduling.refusal import refusal, waiting_reason
 
-PLAIN = Worker("local", "process", slots=4, memory_mib=8192, pythons=("3.11",))
+PLAIN = Worker(
+    "local",
+    "process",
+    slots=4,
+    cpu=2.0,
+    memory_mib=8192,
+    pythons=("3.11",),
+    capabilities=frozenset({"process"}),
+)
 TWO_GPUS = Worker(
     "gpu", "process", slots=4, memory_mib=4096, pythons=("3.11", "3.12"), devices=(Device("0"), Device("1"))
 )
@@ -25,9 +33,13 @@ def told(ask: Ask, *workers: Worker) -> CumulusError:
     ("ask", "kind", "message"),
     [
         (Ask("j", tenths=5), Unavailable, "No GPU workers available"),
-        (Ask("j", executor="swarm"), InvalidArgument, "Unknown executor: swarm"),
+        (Ask("j", executor="nimbus"), InvalidArgument, "Unknown executor: nimbus"),
+        (Ask("j", executor="swarm"), InvalidArgument, "The executor swarm is not configured"),
+        (Ask("j", needs=frozenset({"gpux"})), InvalidArgument, "No worker offers gpux. Offered: process"),
+        (Ask("j", cpu=9), ResourceExhausted,
+         "No workers with sufficient CPU cores (requested: 9, max available: 2)"),
         (Ask("j", needs=frozenset({"images"})), InvalidArgument,
-         "No worker offers what the job asks for: a container image of its own (--image)"),
+         "No worker offers a container image of its own (--image). Offered: process"),
         (Ask("j", memory_mib=9000), ResourceExhausted,
          "No workers with sufficient memory (requested: 9000 MiB, max available: 8192 MiB)"),
         (Ask("j", python="3.13"), InvalidArgument, "No worker has Python 3.13"),
@@ -52,7 +64,7 @@ def test_what_could_be_held_is_not_refused_though_it_is_taken_or_down() -> None:
     down = Worker("w", "process", slots=1, memory_mib=1, devices=(Device("0"),), ready=False)
     capacity = Capacity([down])
     assert refusal(capacity, Ask("j", tenths=10), {"process"}) is None
-    assert waiting_reason(capacity, Ask("j", tenths=10)) == "waiting for a worker to come up"
+    assert waiting_reason(capacity, Ask("j", tenths=10)) == "waiting for a worker to come up: w is down"
 
 
 def test_what_is_waited_for_is_named() -> None:

@@ -1,0 +1,32 @@
+"""A worker as users see it."""
+
+from __future__ import annotations
+
+from cumulus_jupyter.protocol.jobs import DeviceView, WorkerView
+
+from ..scheduling.model import DEVICE_TENTHS
+from ..scheduling.room import Room
+
+
+def worker_view(room: Room) -> WorkerView:
+    """The worker with what it has, what of it is taken, and by whom."""
+    worker = room.worker
+    return WorkerView(
+        id=worker.id,
+        executor=worker.executor,
+        state="ready" if worker.ready else "down",
+        cpu=worker.cpu,
+        memory_mib=worker.memory_mib,
+        devices=[
+            DeviceView(device.id, device.name, device.memory_mib, DEVICE_TENTHS - free, device.simulated)
+            for device, free in zip(worker.devices, room.free, strict=True)
+        ],
+        pythons=list(worker.pythons),
+        labels=dict(worker.labels),
+        jobs=list(room.holds),
+        message=worker.message,
+        capabilities=sorted(worker.capabilities),
+        slots=worker.slots,
+        used_cpu=round(worker.cpu - room.cpu, 6),
+        used_memory_mib=worker.memory_mib - room.memory_mib,
+    )
