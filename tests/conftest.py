@@ -10,6 +10,8 @@ import pytest
 
 from tests.homes import Home, fresh_home
 
+pytest_plugins = ["tests.rig.fixtures"]
+
 
 def _restore(before: dict[str, str]) -> None:
     os.environ.clear()

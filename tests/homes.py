@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +20,7 @@ from typing import Any
 
 #: Would lead to the user's own Jupyter server, relay or settings.
 FOREIGN = ("CUMULUS_", "JPY_", "JUPYTER", "IPYTHONDIR", "XDG_")
-_STOP_S = 10.0
+_STOP_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,25 @@ class Home:
                 os.kill(told["pid"], signal.SIGKILL)
 
 
+@functools.cache
+def _fonts() -> Path:
+    """Matplotlib's list of this machine's fonts, made once.
+
+    Each empty home would have it made anew, and where that takes more than five seconds Matplotlib says
+    so among the output of whatever draws there first.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="cumulus-fonts-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = [sys.executable, "-c", "import matplotlib.font_manager"]
+    subprocess.run(command, env={**os.environ, "MPLCONFIGDIR": str(folder)}, capture_output=True, check=True)
+    return folder
+
+
 @contextlib.contextmanager
 def fresh_home() -> Iterator[Home]:
-    """An empty home; its relay is stopped and the folder removed afterwards."""
+    """An empty home but for a list of fonts; its relay is stopped and the folder removed afterwards."""
     path = Path(tempfile.mkdtemp(prefix="cumulus-home-"))
+    shutil.copytree(_fonts(), path / ".cache" / "matplotlib")
     home = Home(path)
     try:
         yield home

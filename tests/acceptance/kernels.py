@@ -11,8 +11,9 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from tests.homes import Home
+from tests.patience import LIMIT_S
 
-CELL_LIMIT_S = 90
+CELL_LIMIT_S = 2 * LIMIT_S
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -61,7 +62,7 @@ class Kernel:
         self.manager.start_kernel(env=settings, cwd=str(home.path))
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=LIMIT_S)
 
     def run(self, source: str) -> Shown:
         """Execute one cell to its end."""

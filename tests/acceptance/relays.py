@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.homes import Home, alive, wait_for
+from tests.patience import LIMIT_S
 
-START_S = 30.0
 #: How long a request is tried again while the relay is away.
-AWAY_S = 60.0
+AWAY_S = LIMIT_S
 
 
 class Answer:
@@ -54,7 +54,7 @@ class RelayProcess:
         """Wait until it has told its address, or has ended."""
         process = self.process
         assert process is not None
-        wait_for(lambda: process.poll() is not None or self._announced() == process.pid, START_S)
+        wait_for(lambda: process.poll() is not None or self._announced() == process.pid, LIMIT_S)
 
     def _announced(self) -> int | None:
         return (self.home.relay() or {}).get("pid")
@@ -75,7 +75,7 @@ class RelayProcess:
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(LIMIT_S)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -101,7 +101,7 @@ class RelayProcess:
         if data is not None and not isinstance(body, bytes):
             sent["Content-Type"] = "application/json"
         address = urlsplit(told["url"])
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=LIMIT_S)
         try:
             connection.request(method, f"/cumulus/api/v1/{path}", data, {**sent, **(headers or {})})
             answer = connection.getresponse()
@@ -135,7 +135,7 @@ class RelayProcess:
         """The job as its owner sees it."""
         return self.insist("GET", f"jobs/{job_id}").json
 
-    def wait_end(self, job_id: str, timeout_s: float = 60.0) -> Any:
+    def wait_end(self, job_id: str, timeout_s: float = LIMIT_S) -> Any:
         """The job, once it has ended."""
         ended = ("COMPLETED", "FAILED", "CANCELLED")
         assert wait_for(lambda: self.job(job_id)["state"] in ended, timeout_s, 0.1), self.job(job_id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.homes import wait_for
+from tests.homes import alive, wait_for
+from tests.patience import LIMIT_S
 
 from .kernels import Kernel, Shown
 
@@ -83,30 +83,22 @@ def test_input_is_refused(kernel: Kernel) -> None:
 def test_a_process_left_behind_is_ended(kernel: Kernel) -> None:
     source = "import subprocess\npid = subprocess.Popen(['sleep', '300']).pid\npid"
     pid = int(run(kernel, source).result)
-    assert wait_for(lambda: not _exists(pid), 10)
+    assert wait_for(lambda: not alive(pid), LIMIT_S)
 
 
 def test_a_fork_ends_with_the_cell(kernel: Kernel) -> None:
     source = "import os, time\npid = os.fork()\nif pid == 0:\n    time.sleep(300)\n    os._exit(0)\npid"
     pid = int(run(kernel, source).result)
-    assert wait_for(lambda: not _exists(pid), 10)
-
-
-def _exists(pid: int) -> bool:
-    from tests.homes import alive
-
-    return alive(pid)
+    assert wait_for(lambda: not alive(pid), LIMIT_S)
 
 
 def test_a_thread_left_running_does_not_hold_the_cell(kernel: Kernel) -> None:
     source = "import threading, time\n"
-    source += "def late():\n    time.sleep(2)\n    print('too late')\n"
+    source += "def late():\n    time.sleep(600)\n    print('too late')\n"
     source += "threading.Thread(target=late).start()\nprint('done')"
-    begin = time.monotonic()
     shown = run(kernel, source)
     assert not shown.error, shown.traceback
-    assert shown.stdout.startswith("done\n")
-    assert time.monotonic() - begin < 10
+    assert shown.stdout == "done\n"
 
 
 def test_a_requirement_that_does_not_exist(kernel: Kernel) -> None:

@@ -12,7 +12,7 @@ from tests.homes import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CELL_LIMIT_S = 60
+CELL_LIMIT_S = 240
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -14,7 +14,7 @@ import pytest
 from tests.homes import Home
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
-CELL_LIMIT_S = 60
+CELL_LIMIT_S = 240
 #: What a terminal puts around text that is pasted, so that it is not run line by line.
 PASTE, PASTED = "\x1b[200~", "\x1b[201~"
 #: Runs what is in the editor, however many lines it has.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.homes import Home
+from tests.patience import LIMIT_S
 
 from .relays import RelayProcess
 
@@ -79,7 +80,7 @@ def killed(home: Home) -> Iterator[RelayProcess]:
 def check(relay: RelayProcess, submitter: Submitter) -> None:
     """Nothing acknowledged is lost, nothing ran twice, no event is missing or doubled."""
     submitter.enough.set()
-    submitter.join(90)
+    submitter.join(2 * LIMIT_S)
     assert submitter.failure is None, submitter.failure
     assert not submitter.is_alive()
     assert submitter.acknowledged
@@ -100,19 +101,19 @@ def check(relay: RelayProcess, submitter: Submitter) -> None:
     assert set(marks) == set(submitter.acknowledged)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_killed_at_each_commit(killed: RelayProcess, tmp_path: Path) -> None:
     submitter = Submitter(killed, tmp_path / "marks")
     submitter.start()
     for failpoint in failpoints():
         killed.start(CUMULUS_FAILPOINT=failpoint)
         assert killed.process is not None
-        assert killed.process.wait(60) == -9, killed.log[-3000:]
+        assert killed.process.wait(LIMIT_S) == -9, killed.log[-3000:]
     killed.start()
     check(killed, submitter)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_killed_at_random_moments(killed: RelayProcess, tmp_path: Path) -> None:
     moments = random.Random(SEED)
     submitter = Submitter(killed, tmp_path / "marks", at_once=6)

@@ -14,6 +14,7 @@ from cumulus_server.executors.process import ProcessConfig, ProcessExecutor
 from cumulus_server.executors.process.adopted import read_note
 from tests.fakes.executor import FakeExecutor, FakeInstance, FakeWorld
 from tests.fakes.runner_relay import FakeJob, FakeRelay
+from tests.patience import LIMIT_S
 
 #: Kinds of work: ends by itself; runs until it is asked to stop; does not care.
 SHORT, PATIENT, STUBBORN = "short", "patient", "stubborn"
@@ -52,7 +53,7 @@ class Ends:
         self.told.append(ended)
         self._changed.set()
 
-    async def of(self, request: StartRequest, timeout_s: float = 20) -> Ended:
+    async def of(self, request: StartRequest, timeout_s: float = LIMIT_S) -> Ended:
         """The end of this attempt."""
 
         async def look() -> Ended:
@@ -66,7 +67,7 @@ class Ends:
         return await asyncio.wait_for(look(), timeout_s)
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = LIMIT_S) -> None:
     """Wait for something that nobody announces."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110

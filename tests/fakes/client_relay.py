@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 TOKEN = "secret"
+END_STATES = ("COMPLETED", "FAILED", "CANCELLED")
 Event = dict[str, Any]
 
 
@@ -204,8 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self.close_connection = True
                     return
                 data = json.dumps({"seq": seq, "time_ms": 0, **event}, ensure_ascii=False)
-                self._chunk(f"id: {seq}\nevent: {event['type']}\ndata: {data}\n\n".encode())
-            self._chunk(b"")
+                last = event.get("state") in END_STATES
+                self._chunk(f"id: {seq}\nevent: {event['type']}\ndata: {data}\n\n".encode(), last)
         except OSError:
             self.close_connection = True
 
@@ -217,12 +218,12 @@ class _Handler(BaseHTTPRequestHandler):
                 while len(events) <= seq:
                     self.relay.changed.wait()
             yield seq + 1, events[seq]
-            if events[seq].get("state") in ("COMPLETED", "FAILED", "CANCELLED"):
+            if events[seq].get("state") in END_STATES:
                 return
             seq += 1
 
-    def _chunk(self, data: bytes) -> None:
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+    def _chunk(self, data: bytes, last: bool) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + (b"\r\n0\r\n\r\n" if last else b"\r\n"))
 
 
 class _Server(ThreadingHTTPServer):

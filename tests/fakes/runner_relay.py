@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER
+from tests.logs import joined
+from tests.patience import LIMIT_S
 
 ROUTES = f"/{API_PATH}/runner/"
 
@@ -47,19 +49,19 @@ class FakeJob:
         self.changed = threading.Condition()
         self.fenced = False
 
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = LIMIT_S) -> None:
         """Wait until something the runner reports makes ``condition`` true."""
         with self.changed:
             if not self.changed.wait_for(condition, timeout_s):
                 raise TimeoutError(f"not so after {timeout_s} s: {self.events[-5:]} {self.outcome}")
 
-    def wait_for_end(self, timeout_s: float = 30.0) -> dict[str, Any]:
+    def wait_for_end(self, timeout_s: float = LIMIT_S) -> dict[str, Any]:
         """Wait for the outcome."""
         self.wait_for(lambda: self.outcome is not None, timeout_s)
         assert self.outcome is not None
         return self.outcome
 
-    def wait_for_text(self, text: str, timeout_s: float = 30.0) -> None:
+    def wait_for_text(self, text: str, timeout_s: float = LIMIT_S) -> None:
         """Wait until stdout has ``text``."""
         self.wait_for(lambda: text in self.text("stdout"), timeout_s)
 
@@ -69,13 +71,11 @@ class FakeJob:
 
     def said(self) -> list[tuple[str, str]]:
         """The logs as (stream, text), joined where the stream stays the same."""
-        runs: list[tuple[str, str]] = []
-        for event in self.of_type("log"):
-            if runs and runs[-1][0] == event["stream"]:
-                runs[-1] = (event["stream"], runs[-1][1] + event["text"])
-            else:
-                runs.append((event["stream"], event["text"]))
-        return runs
+        return [(event["stream"], event["text"]) for event in joined(self.of_type("log"))]
+
+    def kinds(self) -> list[str]:
+        """The types of the events in order, a stream's neighbouring logs as one."""
+        return [event["type"] for event in joined(self.events)]
 
     def of_type(self, *types: str) -> list[dict[str, Any]]:
         """The events of these types."""
@@ -170,7 +170,7 @@ class FakeRelay:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         route = unquote(handler.path[len(ROUTES) :])
         token = (handler.headers.get("Authorization") or "").removeprefix("Bearer ")
-        job = next((j for j in self.jobs.values() if token in (j.claim_token, j.session_key)), None)
+        job = next((j for j in list(self.jobs.values()) if token in (j.claim_token, j.session_key)), None)
         instead = self.before(method, route, job)
         if instead == "drop":
             handler.close_connection = True

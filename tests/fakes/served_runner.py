@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.runner_relay import FakeJob, FakeRelay
+from tests.patience import LIMIT_S
 
 
 class ServedRunner:
@@ -22,7 +23,7 @@ class ServedRunner:
         self.folder = folder
         ours, theirs = socket.socketpair()
         self._socket = ours
-        self._socket.settimeout(60)
+        self._socket.settimeout(LIMIT_S)
         self.log = folder / "runner.log"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
@@ -63,7 +64,7 @@ class ServedRunner:
         self._socket.sendall(json.dumps(assignment).encode() + b"\n")
         return job
 
-    def run(self, source: str, timeout_s: float = 30.0, **options: Any) -> FakeJob:
+    def run(self, source: str, timeout_s: float = LIMIT_S, **options: Any) -> FakeJob:
         """Run a cell to its end."""
         given = {k: options.pop(k) for k in ("memory_mib", "cpu", "env_", "grace_s") if k in options}
         program = {"source": source, **options.pop("program", {})}
@@ -76,7 +77,7 @@ class ServedRunner:
         """Hang up, wait for its end."""
         self._lines.close()
         self._socket.close()
-        self.process.wait(30)
+        self.process.wait(LIMIT_S)
 
 
 def result_values(job: FakeJob) -> dict[str, Any]:

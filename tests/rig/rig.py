@@ -45,7 +45,7 @@ class Rig:
     def __init__(self, name: str = "", workers: int = 0) -> None:
         self.name = name or default_name()
         self._asked = workers
-        self._folder = _sockets() / self.name
+        self._folder = sockets() / self.name
 
     @property
     def workers(self) -> list[str]:
@@ -247,7 +247,7 @@ class Rig:
             yield
 
 
-def _sockets() -> Path:
+def sockets() -> Path:
     """Short, since the path of a socket may have no more than 107 characters."""
     below = "/run" if os.getuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
     return Path(below) / "cumulus-rig"

@@ -19,7 +19,10 @@ TRAVELLING_FILES = ("cumulus_jupyter/__init__.py", "cumulus_jupyter/progress_bar
 #: Hosts of package registries: which one is used is the machine's own business.
 REGISTRY_HOSTS = re.compile(
     r"\b(pypi\.(?:org|python)|files\.pythonhosted|registry\.npmjs|deb\.debian|archive\.ubuntu"
-    r"|ghcr\.i" r"o|docker\.i" r"o/|nvcr\.i" r"o)"
+    r"|ghcr\.i"
+    r"o|docker\.i"
+    r"o/|nvcr\.i"
+    r"o)"
 )
 #: Folders that only one machine has.
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}-])/(?:work|root|home/\w+|opt/(?:pypi|wheels)|Users/\w+)/")

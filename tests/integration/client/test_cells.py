@@ -8,6 +8,7 @@ import pytest
 
 from cumulus_jupyter import RemoteValue
 from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument
+from tests.patience import LIMIT_S
 
 CELL = "%%cumulus\n"
 
@@ -120,7 +121,7 @@ def test_a_dry_run_sends_nothing(run: Any, client: Any) -> None:
 def test_a_detached_cell(run: Any, shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run("%%cumulus --detach job --name later\nprint('said')\nw = 9\nw * 2")
     job = shell.user_ns["job"]
-    assert job.result(60) == 18 and job.logs() == "said\n" and job.values() == {"w": 9}
+    assert job.result(LIMIT_S) == 18 and job.logs() == "said\n" and job.values() == {"w": 9}
     assert run("await job") == 18
     capsys.readouterr()
     assert run("%cumulus attach later") == 18

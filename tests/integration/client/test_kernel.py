@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from cumulus_jupyter.client.api import CumulusClient
-
-LIMIT_S = 60.0
+from cumulus_jupyter.client.job import Job
+from tests.patience import LIMIT_S
 
 
 @dataclass
@@ -22,7 +22,6 @@ class Cell:
 
     shown: list[tuple[str, str]] = field(default_factory=list)
     error: str = ""
-    seconds_after_stop: float = 0.0
 
     def text(self, kind: str) -> str:
         return "".join(text for found, text in self.shown if found == kind)
@@ -34,28 +33,24 @@ class Notebook:
     def __init__(self, client: BlockingKernelClient, manager: KernelManager) -> None:
         self.client, self.manager = client, manager
 
-    def run(self, source: str, stop_at: str = "", again_after_s: float = 0) -> Cell:
-        """Execute a cell; press Stop when it prints ``stop_at``, and again a while later."""
+    def run(self, source: str, stop_at: tuple[str, ...] = ()) -> Cell:
+        """Execute a cell; press Stop each time it has printed the next of ``stop_at``."""
         cell = Cell()
+        stops = list(stop_at)
         asked = self.client.execute(source, allow_stdin=True)
-        stopped = 0.0
         while True:
             message = self.client.get_iopub_msg(timeout=LIMIT_S)
             if message["parent_header"].get("msg_id") != asked:
                 continue
             kind, content = message["msg_type"], message["content"]
             if kind == "status" and content["execution_state"] == "idle":
-                cell.seconds_after_stop = time.monotonic() - stopped
                 return cell
             if kind == "error":
                 cell.error = f"{content['ename']}: {content['evalue']}"
             self._note(cell, kind, content)
-            if stop_at and stop_at in cell.text("stdout") and not stopped:
-                stopped = time.monotonic()
+            if stops and stops[0] in cell.text("stdout"):
+                stops.pop(0)
                 self.manager.interrupt_kernel()
-                if again_after_s:
-                    time.sleep(again_after_s)
-                    self.manager.interrupt_kernel()
 
     def _note(self, cell: Cell, kind: str, content: dict[str, Any]) -> None:
         if kind == "stream":
@@ -81,40 +76,66 @@ def notebook(client: CumulusClient) -> Iterator[Notebook]:
     manager.shutdown_kernel(now=True)
 
 
-SLEEPER = """%%cumulus
-import time
+@pytest.fixture
+def gate(notebook: Notebook, tmp_path: Path) -> Iterator[Path]:
+    """A file that a cell's cleaning up waits for."""
+    notebook.run(
+        "from cumulus_jupyter import cell as following\n"
+        "usual = following.LAST_WORDS_S, following.CANCEL_LIMIT_S\n"
+        f"following.CANCEL_LIMIT_S = {LIMIT_S}"
+    )
+    yield tmp_path / "gate"
+    notebook.run("following.LAST_WORDS_S, following.CANCEL_LIMIT_S = usual")
+
+
+def cleaning_up(gate: Path) -> str:
+    """A cell that takes its time to end: until there is the file."""
+    return f"""%%cumulus
+import os, time
 try:
     print('begun', flush=True)
-    time.sleep(60)
+    time.sleep(600)
 finally:
+    print('cleaning up', flush=True)
+    while not os.path.exists({str(gate)!r}):
+        time.sleep(0.01)
     print('cleaned up')
 """
 
 
-def test_stop_lets_the_code_clean_up_and_ends_the_cell(notebook: Notebook, client: CumulusClient) -> None:
-    cell = notebook.run(SLEEPER, stop_at="begun")
+def said(job: Job) -> str:
+    """All that the job has printed by its end."""
+    return "".join(getattr(event, "text", "") for event in job.events())
+
+
+def test_stop_lets_the_code_clean_up_and_ends_the_cell(
+    notebook: Notebook, client: CumulusClient, gate: Path
+) -> None:
+    notebook.run(f"following.LAST_WORDS_S = {LIMIT_S}")
+    gate.touch()
+    cell = notebook.run(cleaning_up(gate), stop_at=("begun",))
     assert cell.error == "JobInterrupted: The job was cancelled"
-    assert cell.text("stdout") == "begun\ncleaned up\n"
-    assert cell.seconds_after_stop < 1.5
+    assert cell.text("stdout") == "begun\ncleaning up\ncleaned up\n"
     assert client.jobs(limit=1)[0].view.state == "CANCELLED"
 
 
 def test_a_cell_whose_code_takes_its_time_ends_all_the_same(
-    notebook: Notebook, client: CumulusClient
+    notebook: Notebook, client: CumulusClient, gate: Path
 ) -> None:
-    cell = notebook.run(SLEEPER.replace("print('cleaned", "time.sleep(2); print('cleaned"), stop_at="begun")
+    """The cell ends while the job cleans up."""
+    cell = notebook.run(cleaning_up(gate), stop_at=("begun",))
+    gate.touch()
     assert "being cancelled" in cell.error
-    assert cell.seconds_after_stop < 1.5
-    job = client.jobs(limit=1)[0]
-    assert any(getattr(event, "text", "") == "cleaned up\n" for event in job.events())
+    assert said(client.jobs(limit=1)[0]) == "begun\ncleaning up\ncleaned up\n"
 
 
-def test_a_second_stop_detaches_at_once(notebook: Notebook) -> None:
-    cell = notebook.run(
-        SLEEPER.replace("print('cleaned", "time.sleep(2); print('cleaned"), stop_at="begun", again_after_s=0.1
-    )
+def test_a_second_stop_detaches_at_once(notebook: Notebook, client: CumulusClient, gate: Path) -> None:
+    """However long the first would have waited."""
+    notebook.run(f"following.LAST_WORDS_S = {10 * LIMIT_S}")
+    cell = notebook.run(cleaning_up(gate), stop_at=("begun", "cleaning up"))
+    gate.touch()
     assert "no longer followed" in cell.error
-    assert cell.seconds_after_stop < 0.7
+    assert said(client.jobs(limit=1)[0]) == "begun\ncleaning up\ncleaned up\n"
 
 
 def test_the_next_cell_runs_as_ever(notebook: Notebook) -> None:
@@ -141,5 +162,6 @@ def test_a_slow_cell_has_a_status_line_where_someone_looks_on(notebook: Notebook
         cell = notebook.run("%%cumulus --name slow\nimport time\ntime.sleep(0.9)")
     finally:
         notebook.run("%cumulus config view=plain")
-    assert cell.shown[0][1].startswith("[slow · running")
-    assert "[slow · done" in cell.shown[-1][1]
+    lines = [text for _, text in cell.shown]
+    assert all(line.startswith("[slow · ") for line in lines)
+    assert any("running" in line for line in lines) and "done" in lines[-1]

@@ -50,6 +50,12 @@ class Local:
         found = (procfs.stat(runner.pid) for runner in self.executor._pool.runners())
         return [stat for stat in found if stat is not None]
 
+    def idle(self) -> bool:
+        """Whether every runner is ready for a job."""
+        assert self.executor._pool is not None
+        ready = [runner for idle in self.executor._pool._idle.values() for runner in idle]
+        return len(ready) == len(self.executor._pool.runners())
+
     async def run(self, source: str, **more: object) -> str:
         """Run a cell to its end; what it printed."""
         request = self.harness.request(source=source, **more)  # type: ignore[arg-type]
@@ -83,7 +89,10 @@ async def test_a_job_runs_in_its_folder_and_leaves_nothing(harness: ProcessHarne
 
 async def test_jobs_share_a_runner_and_never_a_process(local: Local) -> None:
     ask = "import os\nprint(os.getppid(), os.getpid())"
-    answers = [(await local.run(ask)).split() for _ in range(4)]
+    answers = []
+    for _ in range(4):
+        await until(local.idle)
+        answers.append((await local.run(ask)).split())
     assert len({runner for runner, _ in answers}) <= 2
     assert len({job for _, job in answers}) == 4
 
@@ -238,9 +247,11 @@ asyncio.run(main())
 
 async def test_running_jobs_survive_a_relay_that_is_killed(harness: ProcessHarness) -> None:
     stubborn = harness.request(STUBBORN)
+    gate = harness.folder / "gate"
     finishing = harness.request(
-        source="import time\nprint('begun', flush=True)\nfor at in range(30):\n"
-        "    time.sleep(0.1)\n    print(at, flush=True)"
+        source="import os, time\nprint('begun', flush=True)\nfor at in range(30):\n"
+        "    time.sleep(0.02)\n    print(at, flush=True)\n"
+        f"    while at == 10 and not os.path.exists({str(gate)!r}): time.sleep(0.01)"
     )
     wire = [
         {
@@ -269,6 +280,7 @@ async def test_running_jobs_survive_a_relay_that_is_killed(harness: ProcessHarne
         assert all(instance.alive for instance in owned) and len(owned) == 2
         for instance in owned:
             assert (await local.executor.recover(instance.handle)).alive
+        gate.touch()
         await local.ends.of(finishing)
         assert harness.job(finishing).outcome == {"state": "COMPLETED", "message": "", "error": None}
         assert harness.job(finishing).text("stdout").split() == ["begun", *map(str, range(30))]

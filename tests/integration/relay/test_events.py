@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+from tests.patience import LIMIT_S
+
 from .harness import SPEC, TOKEN, Server, log, parse_sse, until
 
 
@@ -20,7 +22,7 @@ async def test_a_submission_is_followed_on_its_own_connection(server: Server) ->
     await server.claim(job_id, await server.moving.begin(job_id), key)
     await server.post(key, 1, [log("hello\n")])
     await server.post(key, 2, [{"type": "result"}], "COMPLETED")
-    answer = await asyncio.wait_for(running, 10)
+    answer = await asyncio.wait_for(running, LIMIT_S)
     assert answer.code == 201
     assert answer.headers["Location"].endswith(job_id)
     assert answer.headers["Content-Type"].startswith("text/event-stream")
@@ -56,7 +58,7 @@ async def test_many_followers_see_every_event_once(server: Server) -> None:
         sent += size
     await server.post(key, sent + 1, [], "FAILED")
     for after, follower in enumerate(followers):
-        seqs = [int(event[0]) for event in parse_sse((await asyncio.wait_for(follower, 20)).body)]
+        seqs = [int(event[0]) for event in parse_sse((await asyncio.wait_for(follower, LIMIT_S)).body)]
         assert seqs == list(range(after + 1, sent + 5))
     assert server.relay.hub.followed == 0
 
@@ -71,9 +73,9 @@ async def test_a_quiet_stream_shows_signs_of_life(server: Server) -> None:
             alive.set()
 
     follower = asyncio.ensure_future(server.fetch("GET", f"/jobs/{job_id}/events", streaming_callback=take))
-    await asyncio.wait_for(alive.wait(), 10)
+    await asyncio.wait_for(alive.wait(), LIMIT_S)
     await server.post(key, 1, [], "COMPLETED")
-    await asyncio.wait_for(follower, 10)
+    await asyncio.wait_for(follower, LIMIT_S)
 
 
 async def test_a_reader_that_leaves_is_forgotten(server: Server) -> None:
@@ -124,7 +126,7 @@ async def test_the_hub_keeps_nothing_of_ended_jobs(server: Server) -> None:
         control = asyncio.ensure_future(server.fetch("GET", "/runner/control", token=key))
         await server.post(key, 1, [log("x")])
         await server.post(key, 2, [], "COMPLETED")
-        await asyncio.wait_for(asyncio.gather(following, control), 10)
+        await asyncio.wait_for(asyncio.gather(following, control), LIMIT_S)
     hub = server.relay.hub
     assert (hub._channels, hub._controls) == ({}, {})
     assert server.relay.census.active == 0

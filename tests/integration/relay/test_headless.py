@@ -19,6 +19,9 @@ from typing import Any
 
 import pytest
 
+from tests.homes import wait_for
+from tests.patience import LIMIT_S
+
 TOKEN = "a-secret-of-the-test"
 
 
@@ -38,7 +41,7 @@ class Relay:
 
     def facts(self) -> dict[str, Any]:
         """What it announces, once it does."""
-        while time.monotonic() - self.started < 60:
+        while time.monotonic() - self.started < LIMIT_S:
             with contextlib.suppress(OSError, ValueError):
                 found: dict[str, Any] = json.loads((self.state_dir / "relay.json").read_text())
                 if found["pid"] == self.process.pid:
@@ -60,7 +63,7 @@ class Relay:
             data=None if body is None else json.dumps(body).encode(),
         )  # fmt: skip
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -70,7 +73,7 @@ class Relay:
         """Send a signal and wait; the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        status = self.process.wait(30)
+        status = self.process.wait(LIMIT_S)
         self.log.close()
         return status
 
@@ -124,10 +127,11 @@ def test_after_a_kill_every_job_is_there(state_dir: Path) -> None:
     assert (status, [job["id"] for job in listed["jobs"]]) == (200, ids[::-1])
     for job_id in ids:
         assert second.ask("DELETE", f"/jobs/{job_id}")[0] == 200
-    deadline = time.monotonic() + 60
-    while any(job["state"] != "CANCELLED" for job in second.ask("GET", "/jobs")[1]["jobs"]):
-        assert time.monotonic() < deadline, second.ask("GET", "/jobs")
-        time.sleep(0.1)
+
+    def all_cancelled() -> bool:
+        return all(job["state"] == "CANCELLED" for job in second.ask("GET", "/jobs")[1]["jobs"])
+
+    assert wait_for(all_cancelled, LIMIT_S, 0.1), second.ask("GET", "/jobs")
     second.end()
 
 
@@ -137,10 +141,7 @@ def test_a_second_relay_defers_and_takes_over(state_dir: Path, relay: Relay) -> 
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     second = Relay(state_dir, f"--port={port}")
-    deadline = time.monotonic() + 60
-    while "live relay of this state folder" not in second.said():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert wait_for(lambda: "live relay of this state folder" in second.said(), LIMIT_S)
     status, answer = second.ask("GET", "/health", url=f"http://127.0.0.1:{port}/")
     assert (status, answer["code"]) == (503, "UNAVAILABLE")
     assert first["url"] in answer["message"]
@@ -152,8 +153,7 @@ def test_a_second_relay_defers_and_takes_over(state_dir: Path, relay: Relay) -> 
 
 def test_one_that_nobody_uses_ends(state_dir: Path) -> None:
     relay = Relay(state_dir, "--Cumulus.idle_shutdown_s=0.5")
-    relay.facts()
-    assert relay.process.wait(30) == 0
+    assert relay.process.wait(LIMIT_S) == 0
     assert "Nobody has used this relay" in relay.said()
     relay.end()
 
@@ -168,6 +168,6 @@ def test_one_that_nobody_uses_ends(state_dir: Path) -> None:
 )
 def test_a_wrong_setting_is_named_at_the_start(state_dir: Path, argument: str, named: str) -> None:
     relay = Relay(state_dir, argument)
-    assert relay.process.wait(60) != 0
+    assert relay.process.wait(LIMIT_S) != 0
     assert named in relay.said()
     relay.end()

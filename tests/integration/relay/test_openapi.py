@@ -18,6 +18,7 @@ from tornado.web import RequestHandler
 from cumulus_server.handlers import ROUTES
 from cumulus_server.openapi import OPERATIONS, document
 from cumulus_server.store import Transaction, jobs
+from tests.patience import LIMIT_S
 
 from .harness import TOKEN, FakeMoving, Server, serve
 
@@ -61,10 +62,10 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    assert started.wait(30)
+    assert started.wait(LIMIT_S)
     yield found[0]
     found[1].call_soon_threadsafe(stop.set)
-    thread.join(30)
+    thread.join(LIMIT_S)
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
@@ -115,7 +116,7 @@ def test_requests_from_the_description_are_answered_as_it_says(described: Server
         )
     )
     def ask(case: Any) -> None:
-        case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=CHECKS, timeout=20)
+        case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=CHECKS, timeout=LIMIT_S)
 
     ask()
 
@@ -125,5 +126,5 @@ def test_the_server_is_well_after_all_that(described: Server) -> None:
     import urllib.request
 
     request = urllib.request.Request(f"{described.root}/health", headers={"Authorization": f"Bearer {TOKEN}"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
         assert json.load(answer)["status"] == "ok"

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cumulus_server.relay.tokens import new_token
+from tests.patience import LIMIT_S
 
 from .harness import Server, log, until
 
@@ -135,10 +136,10 @@ async def test_a_cancel_reaches_the_runner_by_acknowledgement_and_by_control(ser
     await until(lambda: seen)
     await server.fetch("DELETE", f"/jobs/{job_id}")
     assert server.relay.hub.control(job_id, "cancel")
-    await asyncio.wait_for(told.wait(), 5)
+    await asyncio.wait_for(told.wait(), LIMIT_S)
     answer = await server.post(key, 1, [], "CANCELLED")
     assert answer.code == 200
-    await asyncio.wait_for(stream, 5)  # the end of the job ends the stream
+    await asyncio.wait_for(stream, LIMIT_S)  # the end of the job ends the stream
     assert not server.relay.hub.control(job_id, "cancel")
 
 
@@ -152,9 +153,9 @@ async def test_a_cancel_that_came_before_the_control_stream_is_told_at_once(serv
         streaming_callback=lambda chunk: told.set() if b"cancel" in chunk else None,
     )  # fmt: skip
     stream = asyncio.ensure_future(request)
-    await asyncio.wait_for(told.wait(), 5)
+    await asyncio.wait_for(told.wait(), LIMIT_S)
     await server.post(key, 2, [], "CANCELLED")
-    await asyncio.wait_for(stream, 5)
+    await asyncio.wait_for(stream, LIMIT_S)
 
 
 async def test_the_first_result_stands(server: Server) -> None:

@@ -70,8 +70,7 @@ def test_figures_are_shown_where_they_end(runner: ServedRunner) -> None:
     job = runner.run(
         "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nprint('between')\nplt.plot([2, 1]);"
     )
-    kinds = [event["type"] for event in job.events if event["type"] != "resources"]
-    assert kinds == ["display", "log", "display", "result"]
+    assert job.kinds() == ["display", "log", "display", "result"]
     for shown in job.of_type("display"):
         assert shown["data"]["image/png"].startswith("iVBOR")
 

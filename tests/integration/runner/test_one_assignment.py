@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.fakes.runner_relay import FakeJob, FakeRelay
 from tests.fakes.served_runner import result_values
+from tests.patience import LIMIT_S
 
 
 def test_it_runs_the_job_removes_the_file_and_ends(relay: FakeRelay, tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_it_runs_the_job_removes_the_file_and_ends(relay: FakeRelay, tmp_path: P
     }
     file.write_text(json.dumps(assignment))
     command = [sys.executable, "-m", "cumulus_runner", "--assignment", str(file)]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert not file.exists()
     assert job.wait_for_end()["state"] == "COMPLETED" and job.claims == 1

@@ -10,6 +10,8 @@ import pytest
 
 from tests.fakes.runner_relay import FakeJob, FakeRelay
 from tests.fakes.served_runner import ServedRunner, result_values
+from tests.homes import wait_for
+from tests.patience import LIMIT_S
 
 COUNTING = "import time\nfor n in range(60):\n    print(n)\n    time.sleep(0.01)\nlast = n"
 COUNTED = "".join(f"{n}\n" for n in range(60))
@@ -39,10 +41,11 @@ def test_away_for_a_while_and_elsewhere_after(relay: FakeRelay, tmp_path: Path) 
 def test_away_when_the_job_ends(relay: FakeRelay, tmp_path: Path) -> None:
     runner = ServedRunner(relay, tmp_path)
     port = relay.port
-    job = runner.assign(FakeJob({"source": COUNTING}))
+    ended = tmp_path / "ended"
+    job = runner.assign(FakeJob({"source": f"{COUNTING}\nopen({str(ended)!r}, 'w').close()"}))
     job.wait_for_text("3\n")
     relay.stop()
-    time.sleep(1)  # The job itself takes 0.6 s.
+    assert wait_for(ended.exists, LIMIT_S)
     again = FakeRelay(port)
     again.add(job)
     job.wait_for_end()
@@ -111,7 +114,7 @@ def test_much_output_while_away_is_held_back(relay: FakeRelay, tmp_path: Path) -
     time.sleep(0.5)
     again = FakeRelay(port)
     again.add(job)
-    job.wait_for_end(60)
+    job.wait_for_end()
     text = job.text("stdout")
     assert len(text) == 3 + 150 * 1_000_001
     assert [line[0] for line in text.splitlines()[1:]] == [str(n % 10) for n in range(150)]

@@ -14,8 +14,7 @@ from cumulus_jupyter.client.submission import JobOptions, make_submission
 from cumulus_jupyter.protocol.errors import DeadlineExceeded, InvalidArgument
 from cumulus_jupyter.protocol.program import Program
 from tests.fakes.client_relay import FakeRelay, completed, log, result, state
-
-LIMIT_S = 10
+from tests.patience import LIMIT_S
 
 
 def started(http: Http) -> Job:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 
 from cumulus_jupyter.client.pool import Pool
+from tests.patience import LIMIT_S
 
 
 def test_tasks_run_side_by_side_up_to_the_limit() -> None:
     pool, together, done = Pool(limit=4), threading.Barrier(4), threading.Semaphore(0)
 
     def task() -> None:
-        together.wait(10)
+        together.wait(LIMIT_S)
         done.release()
 
     for _ in range(8):
         pool.run(task)
     for _ in range(8):
-        assert done.acquire(timeout=10)
+        assert done.acquire(timeout=LIMIT_S)
     assert pool._threads == 4
 
 
@@ -26,8 +27,8 @@ def test_an_idle_thread_is_used_again() -> None:
     for _ in range(20):
         ran = threading.Event()
         pool.run(ran.set)
-        assert ran.wait(10)
-        assert pool._idle.acquire(timeout=10)
+        assert ran.wait(LIMIT_S)
+        assert pool._idle.acquire(timeout=LIMIT_S)
         pool._idle.release()
     assert pool._threads == 1
 

@@ -9,6 +9,7 @@ from cumulus_jupyter.client.http import Endpoint, Http
 from cumulus_jupyter.client.stream import EventStream
 from cumulus_jupyter.protocol.errors import NotFound, Unavailable
 from tests.fakes.client_relay import TOKEN, FakeRelay, completed, fake_relay, log, state
+from tests.patience import LIMIT_S
 
 LINES = [log(f"{n}\n") for n in range(10)]
 
@@ -80,7 +81,7 @@ def test_a_job_that_is_not_known_is_an_error(relay: FakeRelay, http: Http) -> No
 def test_reading_ends_when_nothing_comes_in_time(relay: FakeRelay, http: Http) -> None:
     relay.jobs["a"] = [state("QUEUED")]
     stream = EventStream(http, "a")
-    assert len(stream.read(1.0)) == 1
+    assert len(stream.read(LIMIT_S)) == 1
     assert stream.read(0.02) == []
     relay.add("a", *completed(1)[1:])
     assert numbers(stream) == [2, 3, 4]
@@ -93,7 +94,7 @@ def test_a_relay_that_has_gone_silent_is_asked_again(
     relay.jobs["a"] = [state("QUEUED")]
     relay.on_stream = lambda count: relay.add("a", *completed(1)[1:]) if count == 2 else None
     assert numbers(EventStream(http, "a")) == [1, 2, 3, 4]
-    assert relay.streams == 2
+    assert relay.streams >= 2
 
 
 def test_a_relay_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,20 @@ from typing import Any
 
 import pytest
 
+from cumulus_jupyter import cell
+from cumulus_jupyter.client import interrupts
 from cumulus_jupyter.protocol.errors import InvalidArgument, ResourceExhausted
 from cumulus_jupyter.view.failure import JobInterrupted
 from tests.fakes.client_relay import FakeRelay, completed, log, result, state
+from tests.patience import LIMIT_S
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the relay says is waited for, however busy the machine is."""
+    monkeypatch.setattr(interrupts, "ANSWER_GRACE_S", LIMIT_S)
+    monkeypatch.setattr(cell, "CANCEL_LIMIT_S", LIMIT_S)
+    monkeypatch.setattr(cell, "LAST_WORDS_S", LIMIT_S)
 
 
 def spec(relay: FakeRelay) -> dict[str, Any]:
@@ -69,7 +80,7 @@ def test_defaults_of_the_notebook_count_until_the_line_says_otherwise(run: Any, 
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"),
+    ("source", "said"),
     [
         ("%%cumulus --gpu 2.3\n1\n", "Invalid GPU amount"),
         ("%%cumulus --nope\n1\n", "Unknown option"),
@@ -82,9 +93,9 @@ def test_defaults_of_the_notebook_count_until_the_line_says_otherwise(run: Any, 
         ("%cumulus config gpu", "KEY=VALUE"),
     ],
 )
-def test_a_mistake_sends_nothing(run: Any, relay: FakeRelay, cell: str, said: str) -> None:
+def test_a_mistake_sends_nothing(run: Any, relay: FakeRelay, source: str, said: str) -> None:
     with pytest.raises(InvalidArgument, match=said):
-        run(cell)
+        run(source)
     assert relay.specs == []
 
 
@@ -133,7 +144,7 @@ def test_detached_returns_at_once_with_a_handle(run: Any, shell: Any, relay: Fak
     job = shell.user_ns["job"]
     assert job.id == "job1" and job.status == "RUNNING"
     relay.add("job1", result(5, w=9), state("COMPLETED"))
-    assert job.result(10) == 5 and job.values() == {"w": 9}
+    assert job.result(LIMIT_S) == 5 and job.values() == {"w": 9}
 
 
 def test_attach_repaints_from_the_first_event(run: Any, shell: Any, relay: FakeRelay, capsys: Any) -> None:
@@ -155,7 +166,10 @@ def test_stopping_asks_the_job_to_end_and_shows_its_last_words(
     assert "started\ncleaned up\n" in capsys.readouterr().out
 
 
-def test_a_job_that_needs_its_grace_is_left_to_it(run: Any, relay: FakeRelay) -> None:
+def test_a_job_that_needs_its_grace_is_left_to_it(
+    run: Any, relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cell, "LAST_WORDS_S", 0.1)
     relay.default = [state("RUNNING")]
     relay.on_stream = stop_button
     with pytest.raises(JobInterrupted, match="being cancelled"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import timeit
 
 from cumulus_jupyter.packaging import PackageOptions, notebook_of, package_cell
+from tests.cost import least_s, yardstick
 from tests.unit.packaging.pages import NotebookPage
 
 
@@ -30,4 +30,4 @@ def test_a_plain_cell_is_packaged_in_microseconds(page: NotebookPage) -> None:
     def package() -> None:
         package_cell("x = 1", page.names, notebook=notebook, options=options)
 
-    assert min(timeit.repeat(package, number=50, repeat=20)) / 50 < 300e-6
+    assert least_s(package) < least_s(yardstick)

@@ -18,6 +18,7 @@ from cumulus_server.relay.statedir import StateDir
 from cumulus_server.relay.tokens import matches, new_token, token_hash
 from cumulus_server.store import Store, Transaction, events, jobs, stored_values
 from cumulus_server.supervisor import Supervisor
+from tests.patience import LIMIT_S
 
 
 def new(job_id: str) -> jobs.NewJob:
@@ -128,7 +129,7 @@ async def test_the_supervisor_names_restarts_and_ends_its_tasks(monkeypatch: pyt
     supervisor.start("once", once)
     with pytest.raises(ValueError, match="running already"):
         supervisor.start("once", once)
-    await asyncio.wait_for(thrice.wait(), 5)
+    await asyncio.wait_for(thrice.wait(), LIMIT_S)
     assert supervisor.names == ["crashing"]
     await supervisor.stop()
     await supervisor.stop()
@@ -146,20 +147,20 @@ async def test_a_follower_takes_from_memory_and_from_the_store(store: Store, hub
 
             await store.run(write, durable=False)
 
-        assert [event.seq for event in await early.next(job.number, 5)] == [1]
+        assert [event.seq for event in await early.next(job.number, LIMIT_S)] == [1]
         await append(2)
-        assert [event.seq for event in await early.next(job.number, 5)] == [2, 3]
+        assert [event.seq for event in await early.next(job.number, LIMIT_S)] == [2, 3]
         await append(2000)  # more than is kept in memory
         with hub.follow("a", 1) as late:
             for follower in (early, late):
                 while follower.cursor < 2003:
                     first = follower.cursor + 1
-                    batch = await follower.next(job.number, 5)
+                    batch = await follower.next(job.number, LIMIT_S)
                     assert [event.seq for event in batch] == list(range(first, batch[-1].seq + 1))
         assert await early.next(job.number, 0.01) == []
         assert hub.followed == 1
     assert hub.followed == 0
-    assert await early.next(job.number, 5) == []
+    assert await early.next(job.number, LIMIT_S) == []
 
 
 async def test_a_stopping_hub_lets_everybody_go(store: Store, hub: Hub) -> None:
@@ -170,13 +171,13 @@ async def test_a_stopping_hub_lets_everybody_go(store: Store, hub: Hub) -> None:
     await asyncio.sleep(0)
     assert hub.control("a", "cancel")
     hub.close()
-    assert await asyncio.wait_for(waiting, 5) == []
-    assert await asyncio.wait_for(commands, 5) == ["cancel"]
+    assert await asyncio.wait_for(waiting, LIMIT_S) == []
+    assert await asyncio.wait_for(commands, LIMIT_S) == ["cancel"]
 
 
 async def test_a_newer_control_stream_replaces_the_older(hub: Hub) -> None:
     older, newer = hub.attach("a"), hub.attach("a")
-    assert await asyncio.wait_for(_all(older.commands(60)), 5) == []
+    assert await asyncio.wait_for(_all(older.commands(60)), LIMIT_S) == []
     hub.detach("a", older)
     assert hub.control("a", "cancel")
     hub.detach("a", newer)

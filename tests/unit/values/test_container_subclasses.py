@@ -11,7 +11,7 @@ import pytest
 from cumulus_jupyter import values
 from cumulus_jupyter.protocol.errors import InvalidArgument
 
-SOURCE = '''
+SOURCE = """
 class Bag(dict):
     def __init__(self, label):
         self.label = label
@@ -26,7 +26,7 @@ class Stack(list):
 
 class Tags(set):
     pass
-'''
+"""
 
 
 @pytest.fixture
@@ -93,4 +93,3 @@ def test_content_of_another_kind_is_refused(notebook: dict[str, Any]) -> None:
             node["j"] = node["i"]
     with pytest.raises(InvalidArgument):
         values.decode(sent.graph, sent.blobs, allow_pickle=False, namespace=notebook)
-
