@@ -51,7 +51,8 @@ def _check_executors(names: tuple[str, ...]) -> None:
 
 
 def _check_engine(name: str, host: str) -> None:
-    if host and (urlsplit(host).scheme not in _ENGINES or not host.partition("://")[2].strip("/")):
+    scheme, _, rest = host.partition("://")
+    if host and not host.startswith("/") and (scheme not in _ENGINES or not rest.strip("/")):
         raise _wrong(
             name,
             host,

@@ -1,11 +1,11 @@
 """What moves jobs, put together: executors, partitions, scheduler, inventory, reconcile loop."""
 
 from __future__ import annotations
-
+from .door.doors import Doors
 from .executors.base import Executor
+from .executors.containers.settings import ContainerConfig
 from .executors.process.executor import ProcessConfig, ProcessExecutor
 from .reconcile.deadlines import Patience
-from .reconcile.launch import Address
 from .reconcile.loop import Reconciler
 from .relay.contract import Placement
 from .relay.service import Moving, Relay
@@ -17,20 +17,16 @@ class LocalMoving:
     """The reconcile loop with the executors of this configuration. See ``relay.service.Moving``."""
 
     def __init__(self, relay: Relay) -> None:
-        self._relay = relay
-        config, state = relay.config, relay.state
-        process = ProcessConfig(
-            root=state.path / "process",
-            environments=state.path / "environments",
-            slots=config.process_slots,
-            warm=config.process_warm,
-            pythons=config.process_pythons,
-            simulated_gpus=relay.simulated_gpus,
-            grace_s=config.grace_s,
+        names = relay.config.executors or ("process",)
+        executors = [build_executor(name, relay) for name in names]
+        scheduler = Scheduler(names)
+        self._doors = Doors(relay)
+        self._inventory = Inventory(
+            scheduler,
+            executors,
+            reachable=self._doors.trouble,
+            optional=() if relay.config.executors else set(names) - {"process"},
         )
-        executors: list[Executor] = [ProcessExecutor(process, relay.answer_runner)]
-        scheduler = Scheduler()
-        self._inventory = Inventory(scheduler, executors)
         self.placement: Placement = self._inventory
         self.reconciler = Reconciler(
             relay.store,
@@ -38,13 +34,10 @@ class LocalMoving:
             scheduler,
             self._inventory,
             executors,
-            self._address,
-            patience=Patience(grace_s=config.grace_s),
+            self._doors.address,
+            patience=Patience(grace_s=relay.config.grace_s),
         )
         self.wake = self.reconciler.wake
-
-    async def _address(self, executor: Executor) -> Address:
-        return Address(self._relay.url, str(self._relay.state.relay_file))
 
     async def start(self) -> None:
         """Take up what the last relay left, and go on."""
@@ -52,11 +45,50 @@ class LocalMoving:
 
     async def stop(self) -> None:
         """Stop moving jobs; running ones go on."""
+        await self._doors.close()
         await self.reconciler.stop()
 
     async def refresh(self) -> None:
         """Look at the workers again, now."""
         await self._inventory.refresh()
+
+
+def build_executor(name: str, relay: Relay) -> Executor:
+    """One of the executors there are, with the relay's settings; nothing is opened yet."""
+    config, folder = relay.config, relay.state.path
+    if name == "process":
+        process = ProcessConfig(
+            root=folder / "process",
+            environments=folder / "environments",
+            slots=config.process_slots,
+            warm=config.process_warm,
+            pythons=config.process_pythons,
+            simulated_gpus=relay.simulated_gpus,
+            grace_s=config.grace_s,
+        )
+        return ProcessExecutor(process, relay.answer_runner)
+    containers = ContainerConfig(
+        relay_id=relay.relay_id,
+        folder=folder / name,
+        host=config.swarm_host or config.docker_host if name == "swarm" else config.docker_host,
+        slots=config.container_slots,
+        images=config.job_images,
+        memory_mib=config.container_memory_mib,
+        pids=config.container_pids,
+        user=config.container_user,
+        shm_mib=config.container_shm_mib,
+        ca_bundle=config.container_ca_bundle,
+        env=config.container_env,
+        grace_s=config.grace_s,
+        simulated_gpus=relay.simulated_gpus,
+    )
+    if name == "docker":
+        from .executors.docker import DockerExecutor
+
+        return DockerExecutor(containers, relay.supervisor)
+    from .executors.swarm import SwarmExecutor
+
+    return SwarmExecutor(containers, relay.supervisor)
 
 
 def build_moving(relay: Relay) -> Moving:

@@ -1,4 +1,4 @@
-"""HTTP to submissions and runs, one file a resource; ``routes`` lists every one of them."""
+"""HTTP to submissions and runs, one file a resource; ``ROUTES`` lists every one of them."""
 
 from __future__ import annotations
 
@@ -36,3 +36,12 @@ def routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
     """The routes as an extension adds them, below the server's base URL."""
     all_routes: list[tuple[str, type[Any]]] = [*ROUTES, (r"(?:/.*)?", unknown.UnknownHandler)]
     return [(rf"/{API_PATH}{path}", handler, {"relay": relay}) for path, handler in all_routes]
+
+
+def runner_routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    """The runners' routes alone, for a server without a base URL."""
+    return [
+        (rf"/{API_PATH}{path}", handler, {"relay": relay})
+        for path, handler in ROUTES
+        if path.startswith("/runner/")
+    ]

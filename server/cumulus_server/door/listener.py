@@ -1,0 +1,46 @@
+"""One listener with the runners' routes and nothing else."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from cumulus_jupyter.protocol.errors import NotFound
+
+from ..handlers import runner_routes
+from ..handlers.base import BearerHandler
+
+if TYPE_CHECKING:
+    from ..relay.service import Relay
+
+#: The largest body but a value's, which has its own limit: a batch of events.
+_BODY_LIMIT_BYTES = 128 << 20
+
+
+class Elsewhere(BearerHandler):
+    """Every path that is no runner's route, for runners only."""
+
+    async def prepare(self) -> None:
+        """Authenticate, then say that there is nothing. Raises ``NotFound``."""
+        super().prepare()
+        await self.relay.runs.session(self.bearer)
+        raise NotFound(f"No such route: {self.request.path}", next="This address is for runners only.")
+
+
+class Listener:
+    """Serves runners on a socket that listens already."""
+
+    def __init__(self, relay: Relay, listening: socket.socket, context: ssl.SSLContext | None = None) -> None:
+        routes: list[Any] = [*runner_routes(relay), (r".*", Elsewhere, {"relay": relay})]
+        self.port: int = listening.getsockname()[1]
+        self._server = HTTPServer(Application(routes), ssl_options=context, max_body_size=_BODY_LIMIT_BYTES)
+        self._server.add_socket(listening)
+
+    async def close(self) -> None:
+        """Stop listening and hang up. Runners dial again when the next relay is there."""
+        self._server.stop()
+        await self._server.close_all_connections()
