@@ -6,7 +6,7 @@ BENCHES ?=
 LAB_OPTIONS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint bench clean
+.PHONY: help setup run lab test lint image bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,11 @@ test: ## Lint, then every test, and the notebooks with their output compared
 lint: ## ruff, mypy, the walls between the rooms, the house rules
 	@scripts/setup test
 	@scripts/lint
+
+image: ## Build the images that jobs run in; PYTHON=3.13, SLIM=1, TORCH=1 or BASE=NAME for another one
+	@PYTHON= scripts/setup run
+	@job-image/build $(if $(PYTHON),--python $(PYTHON)) $(if $(BASE),--base $(BASE)) --slim
+	@$(if $(SLIM),,job-image/build $(if $(PYTHON),--python $(PYTHON)) $(if $(BASE),--base $(BASE)) $(if $(TORCH),--torch))
 
 bench: ## Measure against the peers; BENCHES="cell log" for some of them
 	@scripts/setup bench

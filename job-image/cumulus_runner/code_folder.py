@@ -91,6 +91,7 @@ def _libraries(requirements: str, leaving: contextlib.ExitStack) -> List[str]:
     print("cumulus: installing requirements.txt", file=sys.stderr)
     done = subprocess.run(
         [*pip, "--requirement", requirements],
+        cwd=os.path.dirname(requirements),
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
     )
