@@ -59,28 +59,38 @@ def copy_image(image: str, hosts: Sequence[str]) -> None:
     lacking = [host for host in hosts if image_id(image, host) != wanted]
     if not lacking:
         return
-    loads = [_piped("load", "--quiet", host=host, stdin=subprocess.PIPE) for host in lacking]
-    save = _piped("save", image)
-    assert save.stdout is not None
-    with contextlib.suppress(BrokenPipeError):
-        while piece := save.stdout.read(_PIECE_BYTES):
-            for load in loads:
-                assert load.stdin is not None
-                load.stdin.write(piece)
-    save.stdout.close()
-    failed = ["docker save"] if save.wait() else []
-    for host, load in zip(lacking, loads, strict=True):
-        said, complaint = load.communicate()
-        if load.returncode:
-            failed.append(f"{host}: {(complaint or said).decode().strip()}")
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(_piped("load", "--quiet", host=host)) for host in lacking]
+        save = stack.enter_context(_piped("save", image))
+        _pour(save, loads)
+        failed = [_complaint(process) for process in (save, *loads) if process.wait()]
     if failed:
         raise DockerFailed(["docker", "load", image], "; ".join(failed))
 
 
-def _piped(*arguments: str, host: str = "", stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        _command(*arguments, host=host), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+def _pour(save: subprocess.Popen[bytes], loads: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Hand what ``save`` writes to all of ``loads``."""
+    assert save.stdout is not None
+    while piece := save.stdout.read(_PIECE_BYTES):
+        for load in loads:
+            assert load.stdin is not None
+            # One that has ended says itself why.
+            with contextlib.suppress(BrokenPipeError):
+                load.stdin.write(piece)
+    for load in loads:
+        assert load.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            load.stdin.close()
+
+
+def _piped(*arguments: str, host: str = "") -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(_command(*arguments, host=host), stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+def _complaint(process: subprocess.Popen[bytes]) -> str:
+    assert process.stderr is not None
+    return f"{process.args!r}: {process.stderr.read().decode(errors='replace').strip()}"
 
 
 def _command(*arguments: str, host: str) -> list[str]:

@@ -1,0 +1,130 @@
+"""The engine and the images that tests of containers need; all of them: ``python -m tests.rig.provision``."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.rig import node
+from tests.rig.docker import DockerFailed
+from tests.rig.rig import ROOT, sockets
+
+#: The pip settings and the certificates of whoever called, before a test was given a home of its own.
+_ENVIRONMENT = dict(os.environ)
+#: Minors whose base can be made of Debian's packages.
+_DEBIAN_MINORS = ("3.11", "3.13")
+_ENGINE_S = 600.0
+_IMAGE_S = 1200.0
+_TAIL_LINES = 15
+
+
+class Lacking(Exception):
+    """Something cannot be had on this machine; the message ends with the last lines of what was tried."""
+
+
+@dataclass(frozen=True)
+class JobImages:
+    """Names of the images that tests run jobs in."""
+
+    #: This interpreter's minor, without the data libraries.
+    slim: str
+    #: This interpreter's minor, with everything.
+    full: str
+    #: Another minor, without the data libraries.
+    other: str
+
+
+def job_images() -> JobImages:
+    """The images for the interpreter that runs the tests."""
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    other = next(candidate for candidate in _DEBIAN_MINORS if candidate != minor)
+    return JobImages(f"cumulus-job:py{minor}-slim", f"cumulus-job:py{minor}", f"cumulus-job:py{other}-slim")
+
+
+def engine() -> None:
+    """See to it that an engine answers."""
+    with _one_at_a_time():
+        _run([str(ROOT / "scripts" / "engine")], _ENGINE_S)
+
+
+def build(image: str) -> None:
+    """Build a job image by its name; a moment where nothing has changed."""
+    minor, _, variant = image.partition(":py")[2].partition("-")
+    options = ["--python", minor, *([f"--{variant}"] if variant else []), "--tag", image]
+    if os.getuid() and minor in _DEBIAN_MINORS:
+        # Debian's packages can only be unpacked by root.
+        options += ["--base", f"python:{minor}-slim"]
+    with _one_at_a_time():
+        _run([str(ROOT / "job-image" / "build"), *options], _IMAGE_S)
+
+
+def node_image() -> None:
+    """Build the image of the rig's hosts."""
+    with _one_at_a_time():
+        try:
+            node.image()
+        except DockerFailed as error:
+            raise Lacking(str(error)) from None
+
+
+def main() -> int:
+    """Provide everything, a line each; 1 as soon as something cannot be had."""
+    images = job_images()
+    steps = [
+        ("engine", engine),
+        *((image, lambda image=image: build(image)) for image in (images.slim, images.full, images.other)),
+        ("rig's hosts", node_image),
+    ]
+    for name, step in steps:
+        began = time.monotonic()
+        try:
+            step()
+        except Lacking as lacking:
+            print(f"provision: {name}: {lacking}", file=sys.stderr)
+            return 1
+        print(f"provision: {name}, {time.monotonic() - began:.1f} s", flush=True)
+    return 0
+
+
+def _run(command: Sequence[str], timeout_s: float) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as slow:
+        raise Lacking(f"{command[0]} took more than {timeout_s:.0f} s\n{_tail(slow.stdout)}") from None
+    if done.returncode:
+        raise Lacking(f"{Path(command[0]).name} failed\n{_tail(done.stdout)}")
+
+
+def _tail(output: str | bytes | None) -> str:
+    text = output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+    return "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two test runs on one machine don't build the same image at the same time."""
+    folder = sockets()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())
