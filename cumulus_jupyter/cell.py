@@ -183,7 +183,8 @@ def merged_options(settings: Cumulus, parsed: Parsed) -> JobOptions:
     for path in parsed.get("requirements", []):
         required += requirements_file(path)
     asked["requirements"] = list(dict.fromkeys(required))
-    asked["labels"] = {**asked["labels"], **checked({"labels": parsed.get("label", [])}).labels}
+    labels = checked({"labels": parsed.get("label", [])})
+    asked["labels"], asked["needs"] = {**asked["labels"], **labels.labels}, labels.needs
     asked["env"] = {**asked["env"], **checked({"env": parsed.get("env", [])}).env}
     asked["wait"] = not parsed.get("no_wait", False)
     return checked(asked)

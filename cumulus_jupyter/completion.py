@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from .options import NAME_OPTIONS, OPTIONS
+from .options import NAME_OPTIONS, OPTIONS, USUAL_VALUES
 
 #: The commands of ``%cumulus``.
 COMMANDS = ("jobs", "job", "logs", "attach", "cancel", "result", "workers", "config", "connect")
@@ -23,10 +23,14 @@ def complete(shell: Any, event: Any) -> list[str]:
     if words and words[0].startswith("%%"):
         if before and before[-1] in NAME_OPTIONS:
             return _names(shell)
+        if before and before[-1] in USUAL_VALUES:
+            return list(USUAL_VALUES[before[-1]])
         return [option.flag for option in OPTIONS]
     if len(before) <= 1:
         return list(COMMANDS)
     if before[1] == "config":
+        if symbol.startswith("executor=") or (words and words[-1].startswith("executor=")):
+            return [f"executor={name}" for name in USUAL_VALUES["--executor"]]
         return [f"{name}=" for name in _SETTINGS]
     return []
 

@@ -35,9 +35,9 @@ OPTIONS = (
     Option("--memory", "SIZE", "memory limit, such as 4G"),
     Option("--duration", "SECONDS", "longest run time, 60-86400 (3600)"),
     Option("--name", "NAME", "name of the job"),
-    Option("--label", "KEY=VALUE", "label of the job", repeats=True),
-    Option("--image", "IMAGE", "container image to run in"),
-    Option("--executor", "NAME", "executor to use"),
+    Option("--label", "LABEL", "KEY=VALUE labels the job; a bare word asks for a capability", repeats=True),
+    Option("--image", "IMAGE", "container image to run in, as --label image:IMAGE"),
+    Option("--executor", "NAME", "executor to use: process, docker, swarm"),
     Option("--env", "KEY=VALUE", "environment variable of the job", repeats=True),
     Option("--require", "DISTRIBUTION", "distribution the cell needs, as for pip", "-r", repeats=True),
     Option("--requirements", "FILE", "file of such distributions", repeats=True),
@@ -54,6 +54,11 @@ OPTIONS = (
 BY_FLAG = {flag: option for option in OPTIONS for flag in (option.flag, option.short) if flag}
 #: Options whose value names a variable or variables of the notebook.
 NAME_OPTIONS = frozenset({"--input", "-i", "--output", "-o", "--detach"})
+#: What may stand behind an option, for those that have usual values.
+USUAL_VALUES = {
+    "--executor": ("process", "docker", "swarm"),
+    "--label": ("process", "docker", "swarm", "container", "images", "gpu", "image:"),
+}
 
 
 @dataclass(frozen=True)

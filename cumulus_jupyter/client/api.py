@@ -80,8 +80,8 @@ class CumulusClient:
         """Run ``func(*args, **kwargs)`` elsewhere and return what it returns.
 
         Options of the job among the keywords: ``gpu`` (or ``gpu_memory``), ``cpu``, ``memory``,
-        ``duration``, ``name``, ``labels``, ``requirements``, ``env``, ``image``, ``executor``,
-        ``retries``, ``wait``, ``pickle``. What the function prints is printed here, unless
+        ``duration``, ``name``, ``labels``, ``needs``, ``requirements``, ``env``, ``image``,
+        ``executor``, ``retries``, ``wait``, ``pickle``. What the function prints is printed here, unless
         ``show_output`` is false. Raises what it raises; ``JobTimeout`` after ``timeout`` seconds, and
         cancels the job then.
         """

@@ -27,6 +27,7 @@ NAMES = (
     "duration",
     "name",
     "labels",
+    "needs",
     "requirements",
     "env",
     "image",
@@ -54,13 +55,15 @@ def checked(asked: Mapping[str, Any]) -> JobOptions:
     """
     given = {key: value for key, value in asked.items() if value is not None}
     gpu = given.get("gpu", given.get("gpu_memory"))
+    labels, needs = labels_and_needs(given.get("labels", {}))
     return JobOptions(
         gpu=None if gpu is None or is_none(gpu) else gpu_amount(gpu_tenths(gpu)),
         cpu=_unless_none(given.get("cpu"), cpu_cores),
         memory_mib=_unless_none(given.get("memory"), memory_mib),
         duration_s=duration_s(given.get("duration", DURATION_DEFAULT_S)),
         name=str(given.get("name", "")),
-        labels=pairs(given.get("labels", {}), "label"),
+        labels=labels,
+        needs=list(dict.fromkeys([*requirement_list(given.get("needs", [])), *needs])),
         requirements=requirement_list(given.get("requirements", [])),
         env=pairs(given.get("env", {}), "environment variable"),
         image=str(given.get("image", "")),
@@ -87,6 +90,22 @@ def pairs(given: Mapping[str, Any] | Iterable[str], what: str) -> dict[str, str]
             raise InvalidArgument(f"Invalid {what}: {item}", next="Write it as KEY=VALUE.")
         found[key] = value
     return found
+
+
+def labels_and_needs(given: Mapping[str, Any] | Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """``KEY=VALUE`` items are labels of the job, bare words the capabilities it asks for.
+
+    A mapping holds labels only. Raises ``InvalidArgument``.
+    """
+    if isinstance(given, Mapping):
+        return pairs(given, "label"), []
+    items = [given] if isinstance(given, str) else [str(item) for item in given]
+    words = [item.strip() for item in items if "=" not in item]
+    if not all(words):
+        raise InvalidArgument(
+            "Invalid label: it is empty", next="Write KEY=VALUE, or a capability such as docker."
+        )
+    return pairs((item for item in items if "=" in item), "label"), words
 
 
 def requirement_list(given: str | Iterable[str]) -> list[str]:

@@ -32,6 +32,8 @@ class JobOptions:
     duration_s: int = DURATION_DEFAULT_S
     name: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    #: Capabilities that the worker must offer.
+    needs: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     image: str = ""
@@ -72,6 +74,7 @@ def make_submission(
         },
         "name": options.name,
         "labels": options.labels,
+        "needs": options.needs,
         "requirements": options.requirements,
         "env": options.env,
         "executor": options.executor,

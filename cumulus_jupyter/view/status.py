@@ -31,7 +31,7 @@ REPAINT_S = 0.25
 AWAY_WORTH_SAYING_S = 1.0
 _WORDS = {
     QUEUED: "queued",
-    SCHEDULING: "finding a place",
+    SCHEDULING: "starting",
     CREATING_PARTITION: "preparing the GPU share",
     RUNNING: "running",
     COMPLETED: "done",
@@ -127,7 +127,7 @@ class StatusLine:
         seconds = time.monotonic() - self._began
         parts = [self._name] if self._name else []
         parts += [self._doing(), _clock(seconds)]
-        if self._state.worker and self._state.state in (RUNNING, COMPLETED, FAILED, CANCELLED):
+        if self._state.worker and self._state.state != QUEUED:
             parts.append(f"on {self._state.worker}")
         parts += [
             f"{device.get('name') or device.get('id')}{' (simulated)' if device.get('simulated') else ''}"
@@ -146,7 +146,9 @@ class StatusLine:
         word = _WORDS.get(self._state.state, self._state.state.lower())
         if self._state.state == QUEUED and self._state.position:
             word += f", place {self._state.position}"
-        if self._state.message and self._state.state in (QUEUED, SCHEDULING, CREATING_PARTITION):
+        if self._state.message and self._state.state in (SCHEDULING, CREATING_PARTITION):
+            word = self._state.message
+        elif self._state.message and self._state.state == QUEUED:
             word += f": {self._state.message}"
         return word
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from ..protocol.jobs import DeviceView, JobView, WorkerView
 
+#: Ids of jobs shown of one worker.
+_SHOWN_JOBS = 3
+
 
 class Text:
     """Text that shows as it is, in a terminal and in a notebook. ``item`` is what it was made of."""
@@ -84,6 +87,8 @@ def job_table(view: JobView) -> Table:
         ("state", view.state + (", to be cancelled" if view.cancel_requested else "")),
         ("why", view.message),
         ("asked for", asked(view)),
+        ("executor", view.executor),
+        ("image", view.image),
         ("worker", view.worker),
         ("devices", ", ".join(device_words(device) for device in view.devices)),
         ("share enforced by", view.enforced_by),
@@ -91,6 +96,7 @@ def job_table(view: JobView) -> Table:
         ("created", f"{age(now - view.created_ms)} ago"),
         ("ran", took(view, now)),
         ("requirements", " ".join(view.requirements)),
+        ("needs", ", ".join(view.needs)),
         ("labels", ", ".join(f"{key}={value}" for key, value in view.labels.items())),
         ("values kept", ", ".join(view.values)),
         ("error", (view.error or {}).get("message")),
@@ -106,17 +112,39 @@ def workers_table(workers: Sequence[WorkerView]) -> Table:
         (
             worker.id,
             worker.executor,
-            worker.state,
-            f"{worker.cpu:g}",
-            size(worker.memory_mib * 2**20),
+            worker.state + (f": {worker.message}" if worker.message else ""),
+            _of(f"{worker.used_cpu:g}", f"{worker.cpu:g}", worker.used_cpu),
+            _of(_mib(worker.used_memory_mib), _mib(worker.memory_mib), worker.used_memory_mib),
             ", ".join(device_words(device) for device in worker.devices) or "none",
             ", ".join(worker.pythons),
-            len(worker.jobs),
+            _offers(worker),
+            f"{len(worker.jobs)} of {worker.slots}",
+            _some(worker.jobs),
         )
         for worker in workers
     ]
-    columns = ["id", "executor", "state", "cpu", "memory", "gpus", "python", "jobs"]
+    columns = ["id", "executor", "state", "cpu", "memory", "gpus", "python", "offers", "jobs", "running"]
     return Table("Workers", columns, rows, workers)
+
+
+def _mib(count: int) -> str:
+    return size(count * 2**20)
+
+
+def _of(used: str, whole: str, taken: float) -> str:
+    """An amount, and how much of it jobs have asked for where they have."""
+    return f"{used} of {whole} asked for" if taken else whole
+
+
+def _offers(worker: WorkerView) -> str:
+    labels = [f"{key}={value}" if value else key for key, value in worker.labels.items()]
+    return ", ".join([*worker.capabilities, *labels])
+
+
+def _some(jobs: Sequence[str]) -> str:
+    """Ids of jobs, the first few."""
+    more = f" and {len(jobs) - _SHOWN_JOBS} more" if len(jobs) > _SHOWN_JOBS else ""
+    return " ".join(jobs[:_SHOWN_JOBS]) + more
 
 
 def device_words(device: DeviceView) -> str:

@@ -54,13 +54,19 @@ class Doors:
             return Address(self._relay.url, str(self._relay.state.relay_file))
         if self._config.runner_url:
             return Address(self._config.runner_url.rstrip("/") + "/")
+        door = self._doors.get(executor.reach)
+        if door is not None:
+            return door.address  # ``trouble`` is asked at every look at the workers, and moves it
         async with self._turn:
             return await self._open(executor)
 
     async def trouble(self, executor: Executor) -> str:
         """Why this executor's runners cannot reach the relay, and what to do; empty where they can."""
         try:
-            await self.address(executor)
+            if not executor.reach or self._config.runner_url:
+                return ""
+            async with self._turn:
+                await self._open(executor)
         except CumulusError as error:
             return str(error)
         return ""

@@ -69,8 +69,9 @@ class Ports:
             raise Unavailable(
                 f"{host} is no address of this machine, so containers cannot reach the relay there"
                 f" ({error.strerror or error})",
-                next="Set Cumulus.runner_host to an address of this machine that they can reach, or"
-                " Cumulus.runner_url to where they reach it by another way.",
+                next="Set Cumulus.runner_host to an address of this machine that they can reach"
+                " (host.docker.internal with Docker Desktop), or Cumulus.runner_url to where else they"
+                " reach it.",
             ) from None
 
     def _kept(self) -> dict[str, int]:

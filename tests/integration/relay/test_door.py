@@ -198,6 +198,7 @@ async def test_an_address_that_changes_is_followed(server: Server) -> None:
         executor = outside.executor()
         first = await opened.address(executor)
         outside.host = "127.0.0.2"
+        assert await opened.trouble(executor) == ""
         second = await opened.address(executor)
         assert second.url == first.url.replace("127.0.0.1", "127.0.0.2")
         assert second.certificate != first.certificate

@@ -35,7 +35,8 @@ def test_the_seeds_name_of_the_gpu_amount_is_accepted() -> None:
         *(("memory", value) for value in ("0", "x", -1)),
         *(("cpu", value) for value in (0, -1, "x")),
         *(("retries", value) for value in (-1, 1.5, 101, "x")),
-        ("labels", ["no-equals"]),
+        ("labels", ["=value"]),
+        ("labels", [" "]),
         ("env", ["=value"]),
         ("wait", "perhaps"),
     ],
@@ -61,3 +62,11 @@ def test_an_installers_option_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(InvalidArgument, match="nowhere.txt"):
         requirements_file("nowhere.txt")
+
+
+def test_a_label_without_a_value_asks_for_a_capability() -> None:
+    options = checked({"labels": ["team=vision", "docker", "image:mine:2", "docker"], "needs": ["gpu"]})
+    assert options.labels == {"team": "vision"}
+    assert options.needs == ["gpu", "docker", "image:mine:2"]
+    assert checked({"labels": "docker"}).needs == ["docker"]
+    assert checked({"labels": {"docker": ""}}).needs == []

@@ -60,6 +60,10 @@ def test_a_file_elsewhere_is_read(tmp_path: Path) -> None:
         ("allow_simulated_devices: 3", "allow_simulated_devices"),
         ("process_pythons: /usr/bin/python3", "process_pythons"),
         ("- a list", "must be a mapping"),
+        ("executors: docker", "executors: Expected `array`"),
+        ("job_images: [a]", "job_images: Expected `object`"),
+        ("runner_port: 65536", "at most 65535"),
+        ("container_pids: 1", "at least 64"),
         ("a: [", "cannot be read"),
     ],
 )
@@ -84,3 +88,48 @@ def test_a_wrong_traitlet_is_named(tmp_path: Path) -> None:
     for name, value in {"history_s": "x", "grace_s": -1.0, "simulated_gpus": 100}.items():
         with pytest.raises(TraitError, match=name):
             settings(tmp_path, **{name: value})
+
+
+def test_executors_and_images_come_from_either_place(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path, "executors: [swarm, process]\njob_images: {'3.11': mine}", executors=["docker"]
+    )
+    assert (found.executors, found.job_images) == (("swarm", "process"), {"3.11": "mine"})
+    (tmp_path / "cumulus.yaml").unlink()
+    found = settings(tmp_path, executors=["docker"], container_env={"A": "b"})
+    assert (found.executors, found.container_env) == (("docker",), {"A": "b"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("executors", ["dokcer"], "There are: process, docker, swarm"),
+        ("executors", ["docker", "docker"], "named twice"),
+        ("docker_host", "/var/run/docker.sock:1?", ""),
+        ("docker_host", "localhost:2375", "no engine's address"),
+        ("swarm_host", "tcp://", "no engine's address"),
+        ("job_images", {"3": "mine"}, "no Python minor version"),
+        ("job_images", {"3.11": ""}, "no image"),
+        ("container_user", "me", "not UID:GID"),
+        ("container_user", "0:0", "do not run as root"),
+        ("container_ca_bundle", "/nowhere.pem", "cannot be read"),
+        ("container_ca_bundle", __file__, "no certificate"),
+        ("container_env", {"A B": "c"}, "cannot be a variable's name"),
+        ("container_env", {"CUMULUS_URL": "c"}, "cannot be a variable's name"),
+        ("container_env", {"A": 1}, "not text"),
+        ("runner_host", "0.0.0.0", "one address to dial"),
+        ("runner_host", "::", "one address to dial"),
+        ("runner_host", "http://here", "no address"),
+        ("runner_url", "here:80", "no URL"),
+        ("runner_url", "https://here:port/", "no URL"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told_at_the_start(
+    tmp_path: Path, name: str, value: Any, why: str
+) -> None:
+    if not why:
+        settings(tmp_path, **{name: value})
+        return
+    with pytest.raises(InvalidArgument, match=f"Cumulus.{name}") as raised:
+        settings(tmp_path, **{name: value})
+    assert why in str(raised.value) and raised.value.next

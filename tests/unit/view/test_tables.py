@@ -35,6 +35,24 @@ def test_simulated_devices_are_marked() -> None:
     assert "A100 (simulated), 0.5 in use" in repr(workers_table([worker]))
 
 
+def test_a_worker_says_what_it_offers_and_what_runs_there() -> None:
+    jobs = [f"j{number}" for number in range(5)]
+    worker = WorkerView(
+        "w1", "swarm", "ready", 4, 8192, labels={"zone": "b", "fast": ""}, jobs=jobs,
+        capabilities=["docker", "swarm"], slots=8, used_cpu=1.5, used_memory_mib=1024,
+    )  # fmt: skip
+    shown = dict(zip((table := workers_table([worker])).columns, table.rows[0], strict=True))
+    assert shown["cpu"] == "1.5 of 4 asked for"
+    assert shown["memory"] == "1 GiB of 8 GiB asked for"
+    assert shown["offers"] == "docker, swarm, zone=b, fast"
+    assert (shown["jobs"], shown["running"]) == ("5 of 8", "j0 j1 j2 and 2 more")
+
+
+def test_a_worker_that_is_down_says_why() -> None:
+    worker = WorkerView("w1", "swarm", "down", 4, 8192, message="heartbeat failure")
+    assert "down: heartbeat failure" in repr(workers_table([worker]))
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "words"),
     [
