@@ -16,8 +16,8 @@ from tests.fakes.executor import FakeExecutor, FakeInstance, FakeWorld
 from tests.fakes.runner_relay import FakeJob, FakeRelay
 from tests.patience import LIMIT_S
 
-#: Kinds of work: ends by itself; runs until it is asked to stop; does not care.
-SHORT, PATIENT, STUBBORN = "short", "patient", "stubborn"
+from .docker_harness import DockerHarness
+from .work import PATIENT, SHORT, WORK
 
 
 class Harness(Protocol):
@@ -120,16 +120,6 @@ class FakeHarness:
             instance.task.cancel()
 
 
-_WORK = {
-    SHORT: "print('begun')",
-    PATIENT: "print('begun', flush=True)\nimport time\ntime.sleep(600)",
-    STUBBORN: (
-        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "print('begun', flush=True)\nwhile True: time.sleep(1)"
-    ),
-}
-
-
 class ProcessHarness:
     """Real processes, real runners, and a relay that knows the runner's routes."""
 
@@ -146,7 +136,7 @@ class ProcessHarness:
         self, kind: str = PATIENT, *, job_id: str = "", attempt: int = 1, source: str = "", python: str = ""
     ) -> StartRequest:
         more = {"job_id": job_id} if job_id else {}
-        job = self.relay.add(FakeJob({"source": source or _WORK[kind]}, attempt=attempt, **more))
+        job = self.relay.add(FakeJob({"source": source or WORK[kind]}, attempt=attempt, **more))
         return StartRequest(job.id, attempt, job.claim_token, self.relay.url, "", "local", python=python)
 
     def job(self, request: StartRequest) -> FakeJob:
@@ -168,4 +158,8 @@ class ProcessHarness:
         self.relay.stop()
 
 
-HARNESSES: dict[str, Callable[[Path], Harness]] = {"process": ProcessHarness, "fake": FakeHarness}
+HARNESSES: dict[str, Callable[[Path], Harness]] = {
+    "process": ProcessHarness,
+    "docker": DockerHarness,
+    "fake": FakeHarness,
+}

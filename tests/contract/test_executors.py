@@ -11,7 +11,8 @@ import pytest
 
 from cumulus_server.executors.base import Executor, StartFailed
 
-from .harness import HARNESSES, PATIENT, SHORT, STUBBORN, Ends, Harness
+from .harness import HARNESSES, Ends, Harness
+from .work import PATIENT, SHORT, STUBBORN
 
 
 @pytest.fixture(params=list(HARNESSES))
@@ -30,6 +31,7 @@ class Opened:
 
     async def open(self) -> Executor:
         await self.executor.open(self.ends, lambda: None)
+        await self.executor.settled.wait()
         return self.executor
 
 
@@ -192,7 +194,7 @@ async def test_another_relay_destroys_what_the_first_has_left(harness: Harness) 
 
 
 async def test_it_settles_and_has_no_trouble(relay: Opened) -> None:
-    await asyncio.wait_for(relay.executor.settled.wait(), 20)
+    assert relay.executor.settled.is_set()
     assert relay.executor.trouble == ""
 
 

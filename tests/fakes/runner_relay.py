@@ -95,13 +95,13 @@ class FakeJob:
 
 
 class FakeRelay:
-    """Serves the runner's routes on a local port.
+    """Serves the runner's routes on a local port; ``host`` is this machine's address there.
 
     ``before`` is called with method, route and job before each request is handled; it may return
     a status to answer with instead, or "drop" to hang up before, or "lose" to hang up after it.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.jobs: dict[str, FakeJob] = {}
         self.before: Callable[[str, str, FakeJob | None], int | str | None] = lambda *_: None
         self._connections: list[socket.socket] = []
@@ -135,7 +135,7 @@ class FakeRelay:
             def handle_error(self, request: object, client_address: object) -> None:
                 """A runner that hangs up is no news."""
 
-        self._server = Server(("127.0.0.1", port), Handler)
+        self._server = Server((host, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -147,7 +147,7 @@ class FakeRelay:
     @property
     def url(self) -> str:
         """Its base URL."""
-        return f"http://127.0.0.1:{self.port}/"
+        return f"http://{self._server.server_address[0]}:{self.port}/"
 
     def add(self, job: FakeJob) -> FakeJob:
         """Know a job."""

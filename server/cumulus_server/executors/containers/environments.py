@@ -1,21 +1,121 @@
-"""Dependency environments that jobs share: a volume which builders write and jobs only read.
+"""Dependency environments that jobs share: a volume that builders write and jobs only read.
 
-A *builder* is a container with the hardening of a job. It installs wheels only, so none of the code it
-installs runs while it can write.
+A *builder* is a container with the hardening of a job. It installs wheels only, so none of what it
+installs runs while the volume can be written. Where a builder fails, the job installs for itself, and
+tells its user what is wrong.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from ...supervisor import Supervisor
+from ..base import Tell
+from . import plan
+from .plan import ContainerPlan
+from .settings import ContainerConfig
+
+log = logging.getLogger(__name__)
+
+#: The role in the labels of builders and of the volume.
+ROLE = "environment"
+#: Limits of a builder.
+_MEMORY_MIB, _CPU = 2048, 1.0
+#: Seconds until a builder that failed is tried again.
+_AGAIN_S = 600.0
 
 
 def volume_name(relay_id: str) -> str:
-    """The volume of this relay's environments."""
+    """The volume with this relay's environments."""
     return f"cumulus-environments-{relay_id[:8]}"
 
 
 def key_of(image: str, requirements: Sequence[str]) -> str:
-    """Names one set of requirements in one image; for the memory of what was built, not the runner's key."""
+    """Names one set of requirements in one image."""
     return hashlib.sha256(json.dumps([image, sorted(requirements)]).encode()).hexdigest()[:16]
+
+
+def builder_plan(image: str, requirements: Sequence[str], config: ContainerConfig) -> ContainerPlan:
+    """The container that makes an environment."""
+    key = key_of(image, requirements)
+    wanted = {
+        "requirements": list(requirements),
+        "env": plan.job_environment(config),
+        "folder": plan.ENVIRONMENTS,
+    }
+    return ContainerPlan(
+        name=f"cumulus-environment-{config.relay_id[:8]}-{key}",
+        image=image,
+        command=(*plan.COMMAND[:2], "--build-environment", plan.ASSIGNMENT),
+        labels={plan.RELAY: config.relay_id, plan.ROLE: ROLE},
+        user=config.job_user,
+        environment=plan.environment(()),
+        memory_bytes=_MEMORY_MIB * 2**20,
+        nano_cpus=int(_CPU * 1e9),
+        pids=config.pids,
+        reserved_memory_bytes=0,
+        reserved_nano_cpus=0,
+        shm_bytes=0,
+        grace_s=config.grace_s,
+        gpus=(),
+        assignment=json.dumps(wanted).encode(),
+        builder=True,
+    )
+
+
+class Environments:
+    """What is built on one worker: each environment once, however many jobs wait for it."""
+
+    def __init__(
+        self,
+        config: ContainerConfig,
+        supervisor: Supervisor,
+        build: Callable[[ContainerPlan], Awaitable[bool]],
+    ) -> None:
+        """``build`` runs a builder to its end, removes it, and tells whether it has succeeded."""
+        self._config, self._supervisor, self._build = config, supervisor, build
+        self._ready: set[str] = set()
+        self._failed: dict[str, float] = {}
+        self._building: dict[str, asyncio.Event] = {}
+
+    async def bring(self, image: str, requirements: Sequence[str], tell: Tell) -> bool:
+        """Have the environment built, if need be; whether it is there now."""
+        key = key_of(image, requirements)
+        if key in self._ready:
+            return True
+        if self._failed.get(key, -_AGAIN_S) + _AGAIN_S > time.monotonic():
+            return False
+        tell(f"installing {', '.join(requirements)}")
+        if key not in self._building:
+            over = self._building[key] = asyncio.Event()
+            wanted = builder_plan(image, requirements, self._config)
+            self._supervisor.start(wanted.name, lambda: self._run(key, wanted, over))
+        await self._building[key].wait()
+        return key in self._ready
+
+    def has(self, image: str, requirements: Sequence[str]) -> bool:
+        """Whether it has been built since this relay started."""
+        return bool(requirements) and key_of(image, requirements) in self._ready
+
+    def forget(self) -> None:
+        """The volume may be another one by now."""
+        self._ready.clear()
+
+    async def _run(self, key: str, wanted: ContainerPlan, over: asyncio.Event) -> None:
+        built = False
+        try:
+            built = await self._build(wanted)
+        except Exception as error:
+            log.warning("the environment %s could not be built: %s", key, error)
+        finally:
+            if built:
+                self._ready.add(key)
+            else:
+                self._failed[key] = time.monotonic()
+            self._building.pop(key, None)
+            over.set()

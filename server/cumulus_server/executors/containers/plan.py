@@ -52,10 +52,13 @@ class ContainerPlan:
     grace_s: float
     #: Ids of the real GPUs it gets.
     gpus: tuple[str, ...]
-    #: Whether the shared dependency environments are mounted.
-    environments: bool
     #: The content of the file ``ASSIGNMENT``; secret.
     assignment: bytes
+    #: Whether the shared dependency environments are mounted at ``ENVIRONMENTS``, to be read.
+    environments: bool = False
+    #: Whether it makes them: the same volume is mounted there to be written, and at /tmp. A new volume
+    #: takes owner and mode from the image's folder at its target, so it is as /tmp: everybody may write.
+    builder: bool = False
 
     @property
     def memory_mib(self) -> int:
@@ -97,8 +100,8 @@ def plan(
         shm_bytes=config.shm_mib * _MIB,
         grace_s=config.grace_s,
         gpus=tuple(gpus),
-        environments=environments,
         assignment=_assignment(request, config, memory_mib, asked.cpu, environments),
+        environments=environments,
     )
 
 
