@@ -6,10 +6,10 @@ BENCHES ?=
 LAB_OPTIONS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint image bench clean
+.PHONY: help setup run lab test lint image rig-up rig-down bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup: ## Install everything a developer needs into .venv
 	@scripts/setup run
@@ -27,8 +27,7 @@ lab: ## Open the notebooks in JupyterLab
 
 test: ## Lint, then every test, and the notebooks with their output compared
 	@scripts/setup test
-	@scripts/lint
-	@$(BIN)/python -m pytest
+	@scripts/test
 
 lint: ## ruff, mypy, the walls between the rooms, the house rules
 	@scripts/setup test
@@ -36,8 +35,17 @@ lint: ## ruff, mypy, the walls between the rooms, the house rules
 
 image: ## Build the images that jobs run in; PYTHON=3.13, SLIM=1, TORCH=1 or BASE=NAME for another one
 	@PYTHON= scripts/setup run
+	@scripts/engine
 	@job-image/build $(if $(PYTHON),--python $(PYTHON)) $(if $(BASE),--base $(BASE)) --slim
 	@$(if $(SLIM),,job-image/build $(if $(PYTHON),--python $(PYTHON)) $(if $(BASE),--base $(BASE)) $(if $(TORCH),--torch))
+
+rig-up: ## Bring up a Swarm of containers on this machine, for tests and for trying
+	@scripts/setup test
+	@scripts/engine
+	@$(BIN)/python -m tests.rig up
+
+rig-down: ## Remove that Swarm, with all that is in it
+	@$(BIN)/python -m tests.rig down
 
 bench: ## Measure against the peers; BENCHES="cell log" for some of them
 	@scripts/setup bench

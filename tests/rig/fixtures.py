@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from shutil import which
 
 import pytest
 
 from tests.rig import provision
-from tests.rig.docker import DockerFailed, answers
+from tests.rig.docker import DockerFailed
 from tests.rig.rig import Rig, RigBroken, default_name
 
 _IMAGES = {"job_image": "slim", "full_job_image": "full", "other_job_image": "other"}
@@ -24,7 +23,6 @@ _MARKS = {
     "needs_engine": "runs containers on the engine of this machine",
     "needs_rig": "runs containers on the Swarm of tests/rig",
 }
-_HOW_TO = "start a Docker Engine that you may use (sudo apt-get install docker.io), or be root on Debian"
 
 
 class Provided:
@@ -103,19 +101,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ("", "engine", "rig").index(needs(item)))
     outside = [item for item in items if needs(item)]
-    if outside and not os.environ.get("CI") and not _can_be_had():
+    if outside and not os.environ.get("CI") and not provision.can_be_had():
         config.hook.pytest_deselected(items=outside)
         items[:] = items[: len(items) - len(outside)]
         _provided.left_out = len(outside)
 
 
-def _can_be_had() -> bool:
-    return answers() or (os.getuid() == 0 and which("apt-get") is not None)
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _provided.left_out:
-        terminalreporter.write_line(f"{_provided.left_out} tests of containers were left out: {_HOW_TO}")
+        terminalreporter.write_line(
+            f"{_provided.left_out} tests of containers were left out: {provision.HOW_TO}"
+        )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

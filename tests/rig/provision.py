@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.rig import node
-from tests.rig.docker import DockerFailed
+from tests.rig.docker import DockerFailed, answers
 from tests.rig.rig import ROOT, sockets
 
 #: The pip settings and the certificates of whoever called, before a test was given a home of its own.
 _ENVIRONMENT = dict(os.environ)
 #: Minors whose base can be made of Debian's packages.
 _DEBIAN_MINORS = ("3.11", "3.13")
+#: What to do where there is no engine.
+HOW_TO = "start a Docker Engine that you may use (sudo apt-get install docker.io), or be root on Debian"
 _ENGINE_S = 600.0
 _IMAGE_S = 1200.0
 _TAIL_LINES = 15
@@ -46,6 +49,11 @@ def job_images() -> JobImages:
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     other = next(candidate for candidate in _DEBIAN_MINORS if candidate != minor)
     return JobImages(f"cumulus-job:py{minor}-slim", f"cumulus-job:py{minor}", f"cumulus-job:py{other}-slim")
+
+
+def can_be_had() -> bool:
+    """Whether this machine has an engine, or can be given one."""
+    return answers() or (os.getuid() == 0 and shutil.which("apt-get") is not None)
 
 
 def engine() -> None:
@@ -75,7 +83,10 @@ def node_image() -> None:
 
 
 def main() -> int:
-    """Provide everything, a line each; 1 as soon as something cannot be had."""
+    """Provide everything, a line each; 1 as soon as something fails."""
+    if not os.environ.get("CI") and not can_be_had():
+        print(f"provision: no containers here: {HOW_TO}")
+        return 0
     images = job_images()
     steps = [
         ("engine", engine),
