@@ -1,6 +1,8 @@
 """What moves jobs, put together: executors, partitions, scheduler, inventory, reconcile loop."""
 
 from __future__ import annotations
+
+from .config_checks import EXECUTORS
 from .door.doors import Doors
 from .executors.base import Executor
 from .executors.containers.settings import ContainerConfig
@@ -10,6 +12,7 @@ from .reconcile.loop import Reconciler
 from .relay.contract import Placement
 from .relay.service import Moving, Relay
 from .scheduling.scheduler import Scheduler
+from .supervisor import Supervisor
 from .workers.inventory import Inventory
 
 
@@ -17,7 +20,7 @@ class LocalMoving:
     """The reconcile loop with the executors of this configuration. See ``relay.service.Moving``."""
 
     def __init__(self, relay: Relay) -> None:
-        names = relay.config.executors or ("process",)
+        names = relay.config.executors or EXECUTORS
         executors = [build_executor(name, relay) for name in names]
         scheduler = Scheduler(names)
         self._doors = Doors(relay)
@@ -54,7 +57,7 @@ class LocalMoving:
 
 
 def build_executor(name: str, relay: Relay) -> Executor:
-    """One of the executors there are, with the relay's settings; nothing is opened yet."""
+    """One of ``EXECUTORS``, with the relay's settings; nothing is opened yet."""
     config, folder = relay.config, relay.state.path
     if name == "process":
         process = ProcessConfig(
@@ -85,10 +88,10 @@ def build_executor(name: str, relay: Relay) -> Executor:
     if name == "docker":
         from .executors.docker import DockerExecutor
 
-        return DockerExecutor(containers, relay.supervisor)
+        return DockerExecutor(containers, Supervisor())
     from .executors.swarm import SwarmExecutor
 
-    return SwarmExecutor(containers, relay.supervisor)
+    return SwarmExecutor(containers)
 
 
 def build_moving(relay: Relay) -> Moving:
