@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import secrets
-from typing import Any, Callable, Dict, Mapping, Optional, Union
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Set, Union
 
-from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER, PROTOCOL_VERSION
-from cumulus_jupyter.protocol.channel import BY_LINE, Assignment
+from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER
 
-from .http import Address, Answer, Connection, Disconnected, FileBody, file_body, parse_url
-from .line import BODY_LIMIT_BYTES, Line
+from .address import Address, parse_url
+from .claim import claim_body, headers, new_session_key
+from .http import Answer, Connection, Disconnected, FileBody, Unreachable
 from .loop import Future, Loop
+from .outcomes import tell
+
+if TYPE_CHECKING:
+    from cumulus_jupyter.protocol.channel import Assignment
+
+    from .line import Line
 
 #: How long the relay may be away before the runner gives up.
 PATIENCE_S = 24 * 3600.0
@@ -34,6 +37,10 @@ class Refused(Exception):
         self.status = status
 
 
+class NotTheRelay(Disconnected):
+    """Something else answers at the relay's address."""
+
+
 class Connections:
     """Kept between jobs, so that the next job need not connect anew."""
 
@@ -43,11 +50,11 @@ class Connections:
         #: Set where there is one.
         self.line: Optional[Line] = None
 
-    def to(self, address: Address) -> Connection:
-        """A connection to that relay."""
+    def to(self, address: Address, certificate: str) -> Connection:
+        """A connection to that relay; ``certificate`` as ``Assignment.relay_certificate``."""
         if self._connection is None or self._connection.address != address:
             self.close()
-            self._connection = Connection(self.loop, address)
+            self._connection = Connection(self.loop, address, certificate)
         return self._connection
 
     def close(self) -> None:
@@ -64,27 +71,23 @@ class RelayChannel:
     relay has been away for ``PATIENCE_S``.
     """
 
-    def __init__(self, connections: Connections, assignment: Assignment) -> None:
+    def __init__(self, connections: Connections, assignment: Assignment, session_key: str = "") -> None:
         self._connections = connections
         self._loop = connections.loop
         self._assignment = assignment
-        self._session_key = secrets.token_hex(32)
+        self._session_key = session_key or new_session_key()
         self._url = assignment.url
         self._turn: Optional[Future[None]] = None
+        self._told: Set[str] = set()
+
+    def begun(self, fd: int) -> None:
+        """The claim has been sent already, on this connection."""
+        self._connections.to(self.address(), self._assignment.relay_certificate).adopt(fd)
 
     async def claim(self) -> bytes:
         """Take the attempt. Returns the JSON of ``protocol.channel.Claimed``."""
-        body = {
-            "job_id": self._assignment.job_id,
-            "attempt": self._assignment.attempt,
-            "session_key": self._session_key,
-            "python": ".".join(platform.python_version_tuple()[:2]),
-            "host": platform.node(),
-            "pid": os.getpid(),
-        }
-        answer = await self._ask(
-            "POST", "claim", self._assignment.claim_token, json.dumps(body).encode(), "application/json"
-        )
+        body = claim_body(self._assignment, self._session_key)
+        answer = await self._ask("POST", "claim", self._assignment.claim_token, body, "application/json")
         return answer.body
 
     async def post(self, batch: bytes) -> Dict[str, Any]:
@@ -118,8 +121,10 @@ class RelayChannel:
         """Store a value from a file: the relay links to it where it can, else it is sent."""
         if await self._of_files("value", {"name": name, "path": path}) is not None:
             return
+        from urllib.parse import quote
+
         target = "values/" + quote(name, safe="@")
-        body = file_body(path)
+        body = FileBody(path)
         await self._ask("PUT", target, self._session_key, body, "application/octet-stream")
 
     async def _of_files(self, route: str, body: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
@@ -133,18 +138,13 @@ class RelayChannel:
             return None
         return dict(json.loads(answer.body)) if answer.status == 200 else None
 
-    def headers(self, token: str, content_type: str = "") -> Dict[str, str]:
-        """Headers of every request."""
-        headers = {"Authorization": f"Bearer {token}", PROTOCOL_HEADER: str(PROTOCOL_VERSION)}
-        if content_type:
-            headers["Content-Type"] = content_type
-        return headers
-
     def control_headers(self) -> Dict[str, str]:
         """Headers of the control stream."""
-        headers = self.headers(self._session_key)
-        headers["Accept"] = "text/event-stream"
-        return headers
+        return {**headers(self._session_key), "Accept": "text/event-stream"}
+
+    def connection(self) -> Connection:
+        """One more connection to the relay, for the caller to close."""
+        return Connection(self._loop, self.address(), self._assignment.relay_certificate)
 
     def address(self) -> Address:
         """Where the relay was last found, with the path of the runner's routes."""
@@ -184,12 +184,13 @@ class RelayChannel:
                 problem: Exception
                 try:
                     line = self._line_for(target)
-                    if line is not None and isinstance(body, bytes) and len(body) <= BODY_LIMIT_BYTES:
+                    if line is not None and isinstance(body, bytes) and line.takes(body):
                         answer = await line.ask(target, token, body)
                     else:
-                        connection = self._connections.to(self.address())
-                        headers = self.headers(token, content_type)
-                        answer = await connection.request(method, target, headers, body, sink)
+                        connection = self._connections.to(self.address(), self._assignment.relay_certificate)
+                        answer = await connection.request(
+                            method, target, headers(token, content_type), body, sink
+                        )
                     if 200 <= answer.status < 300:
                         return answer
                     problem = _problem(answer)
@@ -197,6 +198,7 @@ class RelayChannel:
                     problem = error
                 if not isinstance(problem, Disconnected) or waited_s > PATIENCE_S:
                     raise problem
+                self._tell(problem)
                 await self._loop.sleep(wait_s)
                 waited_s += wait_s
                 wait_s = min(wait_s * 2, _BACKOFF_LIMIT_S)
@@ -205,11 +207,16 @@ class RelayChannel:
             self._turn = None
             turn.set(None)
 
+    def _tell(self, problem: Exception) -> None:
+        """Say once for each reason why the relay does not answer."""
+        reason = str(problem)
+        if isinstance(problem, (Unreachable, NotTheRelay)) and reason not in self._told:
+            self._told.add(reason)
+            tell(f"cannot reach the relay at {self._url}: {reason}")
+
     def _line_for(self, target: str) -> Optional[Line]:
         line = self._connections.line
-        if line is None or not line.open or not self._assignment.by_line or target not in BY_LINE:
-            return None
-        return line
+        return line if line is not None and self._assignment.by_line and line.may_take(target) else None
 
 
 class _Download:
@@ -234,7 +241,7 @@ def _problem(answer: Answer) -> Exception:
         return Fenced(message)
     if _VERSION_HEADER not in answer.headers and answer.status < 500:
         # Another server may have the relay's old port now.
-        return Disconnected(f"what answers is not the relay: {message}")
+        return NotTheRelay(f"what answers is not the relay: {message}")
     if answer.status in (401, 403, 404):
         return Fenced(message)
     if answer.status in (400, 413, 426, 507):

@@ -4,27 +4,21 @@ from __future__ import annotations
 import __future__
 
 import ast
-import functools
 import linecache
-import operator
-import tokenize
-from dataclasses import dataclass
-from io import StringIO
 from types import CodeType
 from typing import List, Optional
 
-_FUTURE_FLAGS = functools.reduce(
-    operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
-)
+_FUTURE_FLAGS = 0
+for _name in __future__.all_feature_names:
+    _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
 _TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
-@dataclass(frozen=True)
 class CompiledCell:
     """A cell ready to run: its statements, then its last expression."""
 
-    body: Optional[CodeType]
-    last: Optional[CodeType]
+    def __init__(self, body: Optional[CodeType], last: Optional[CodeType]) -> None:
+        self.body, self.last = body, last
 
 
 def filename_of(title: str) -> str:
@@ -73,6 +67,9 @@ def compile_cell(source: str, filename: str) -> CompiledCell:
 def _ends_in_semicolon(source: str) -> bool:
     if ";" not in source:
         return False
+    import tokenize
+    from io import StringIO
+
     last = ""
     skip = (tokenize.ENDMARKER, tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT)
     try:

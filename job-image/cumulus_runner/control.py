@@ -9,6 +9,8 @@ from .http import Connection, Disconnected
 from .loop import Loop, report_failure, spawn
 
 _RETRY_S = 1.0
+#: The relay says something each 15 s, so this much silence means that nothing comes through any more.
+_SILENCE_S = 40.0
 
 
 class ControlStream:
@@ -36,10 +38,10 @@ class ControlStream:
     async def _listen(self) -> None:
         while not self._closed:
             self._rest = b""
-            self._connection = Connection(self._loop, self._channel.address())
+            self._connection = self._channel.connection()
             try:
                 await self._connection.request(
-                    "GET", "control", self._channel.control_headers(), sink=self._take, timeout_s=0
+                    "GET", "control", self._channel.control_headers(), sink=self._take, timeout_s=_SILENCE_S
                 )
             except Disconnected:
                 pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.metadata
 import os
 import platform
 import re
@@ -13,7 +12,7 @@ import sys
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Mapping, Sequence
 
-from .installer import Installer
+from .installer import Installer, NoInstaller
 from .loop import Future, Loop
 
 _READY = ".cumulus-ready"
@@ -27,21 +26,40 @@ Say = Callable[[Mapping[str, Any]], None]
 class RequirementsFailed(Exception):
     """The installer did not succeed. ``next`` tells what to do."""
 
-    next = "Check the names and versions of the requirements."
+    def __init__(self, message: str, next: str = "Check the names and versions of the requirements.") -> None:
+        super().__init__(message)
+        self.next = next
+
+
+class Places:
+    """Where environments are: ``shared`` between jobs (empty for nowhere), or in ``private``.
+
+    ``env`` is the installer's for shared ones; ``own_env`` is added for private ones.
+    """
+
+    def __init__(
+        self, shared: str, private: str = "", env: Mapping[str, str] = {}, own_env: Mapping[str, str] = {}
+    ) -> None:
+        self.shared, self.private = shared, private
+        self.env, self.own_env = env, own_env
 
 
 class Environments:
     """Installs requirements without blocking the loop.
 
-    ``watched`` maps the pids of processes to what wants to know their end.
+    ``watched`` maps the pids of processes to what wants to know their end. With ``wheels_only``, nothing is
+    installed that would have to be built.
     """
 
-    def __init__(self, loop: Loop, watched: Dict[int, Callable[[int], None]]) -> None:
+    def __init__(
+        self, loop: Loop, watched: Dict[int, Callable[[int], None]], wheels_only: bool = False
+    ) -> None:
         self._loop = loop
         self._watched = watched
+        self._wheels_only = wheels_only
 
     async def provide(
-        self, requirements: Sequence[str], folder: str, say: Say, given_up: Future[None]
+        self, requirements: Sequence[str], places: Places, say: Say, given_up: Future[None]
     ) -> str:
         """The path that has the requirements; empty where this interpreter has them already.
 
@@ -50,6 +68,14 @@ class Environments:
         """
         if satisfied(requirements):
             return ""
+        env = {**os.environ, **places.env}
+        folder = places.shared
+        if not folder or not _is_writable(folder):
+            there = os.path.join(folder, environment_key(requirements))
+            if folder and _is_ready(there):
+                return there
+            folder = places.private
+            env.update(places.own_env)
         if not folder:
             raise RequirementsFailed("This executor has no place to install requirements")
         environment = _Environment(folder, requirements)
@@ -63,12 +89,14 @@ class Environments:
                 waited = True
                 await self._loop.sleep(_LOCK_EVERY_S)
             if not given_up.done and not environment.is_ready():
-                await self._build(environment, say, given_up)
+                await self._build(environment, env, say, given_up)
         finally:
             environment.unlock()
         return environment.path
 
-    async def _build(self, environment: _Environment, say: Say, given_up: Future[None]) -> None:
+    async def _build(
+        self, environment: _Environment, env: Mapping[str, str], say: Say, given_up: Future[None]
+    ) -> None:
         wanted = ", ".join(environment.requirements)
         last: Deque[str] = deque(maxlen=_LAST_LINES)
         count = 0
@@ -81,9 +109,18 @@ class Environments:
 
         say(_progress(f"installing {wanted}", 0, False))
         environment.discard()
-        installer = Installer(
-            self._loop, self._watched, environment.requirements, environment.building, line_came
-        )
+        try:
+            installer = Installer(
+                self._loop,
+                self._watched,
+                environment.requirements,
+                environment.building,
+                line_came,
+                env,
+                self._wheels_only,
+            )
+        except NoInstaller as problem:
+            raise RequirementsFailed(str(problem), problem.next) from problem
         given_up.then(installer.stop)
         status = await installer.ended
         if status or given_up.done:
@@ -109,7 +146,7 @@ class _Environment:
 
     def is_ready(self) -> bool:
         """True: complete."""
-        return os.path.exists(os.path.join(self.path, _READY))
+        return _is_ready(self.path)
 
     def lock(self) -> bool:
         """Be the one who builds it, unless another process is."""
@@ -143,12 +180,34 @@ class _Environment:
 def environment_key(requirements: Sequence[str]) -> str:
     """Name of the environment: what was asked for, and for which interpreter."""
     python = [platform.python_implementation(), platform.python_version(), platform.machine(), sys.prefix]
-    text = "\n".join([*python, *sorted({" ".join(line.split()) for line in requirements})])
+    text = "\n".join([*python, _c_library(), *sorted({" ".join(line.split()) for line in requirements})])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _c_library() -> str:
+    """Such as "glibc 2.36": wheels are made for one and newer ones."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):
+        return ""
+
+
+def _is_ready(path: str) -> bool:
+    return os.path.exists(os.path.join(path, _READY))
+
+
+def _is_writable(folder: str) -> bool:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def satisfied(requirements: Sequence[str]) -> bool:
     """True: this interpreter has all of them, and none asks for a certain version."""
+    import importlib.metadata
+
     for line in requirements:
         if not _PLAIN_NAME.match(line.strip()):
             return False

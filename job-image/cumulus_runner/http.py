@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Optional, Tuple, Union
-from urllib.parse import urlsplit
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, Union
 
-from .loop import Future, Loop
+from .address import Address, host_header
+from .connecting import Unconnected, connect, notice_death
+from .loop import Future, Loop, Timer
 
 _CHUNK_BYTES = 256 * 1024
 _HEAD_LIMIT_BYTES = 64 * 1024
@@ -23,63 +22,47 @@ class Disconnected(Exception):
     """The request may or may not have reached the other side."""
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where an HTTP server is: parsed from a URL."""
-
-    host: str
-    port: int
-    path: str
-    secure: bool
-
-    @property
-    def host_header(self) -> str:
-        """Value of the ``Host`` header."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+class Unreachable(Disconnected):
+    """The request can't have reached the other side: there was no connection."""
 
 
-def parse_url(url: str) -> Address:
-    """The address a URL stands for. Raises ``ValueError``."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"not an http or https address: {url!r}")
-    secure = parts.scheme == "https"
-    path = parts.path if parts.path.endswith("/") else parts.path + "/"
-    return Address(parts.hostname, parts.port or (443 if secure else 80), path, secure)
-
-
-@dataclass(frozen=True)
 class FileBody:
-    """A request body that is read from a file."""
+    """A request body: all that is in a file now. Raises ``OSError``."""
 
-    path: str
-    size_bytes: int
-
-
-def file_body(path: str) -> FileBody:
-    """A body of all that is in the file now. Raises ``OSError``."""
-    return FileBody(path, os.path.getsize(path))
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.size_bytes = os.path.getsize(path)
 
 
-@dataclass(frozen=True)
 class Answer:
     """A response; ``body`` is empty where a sink took it."""
 
-    status: int
-    headers: Dict[str, str]
-    body: bytes
+    def __init__(self, status: int, headers: Dict[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
 
 
 class Connection:
     """Connects when first used; a failed request leaves it closed, for the next one to reconnect."""
 
-    def __init__(self, loop: Loop, address: Address) -> None:
+    def __init__(self, loop: Loop, address: Address, certificate: str = "") -> None:
         self._loop = loop
         self.address = address
-        self._socket: Optional[socket.socket] = None
+        self._certificate = certificate
+        # A TLS socket is one too; what differs is asked of ``address.secure``.
+        self._socket: Any = None
+        self._waits: Tuple[Type[OSError], ...] = (BlockingIOError,)
+        self._asked = self._moved = self._hung_up = False
+        self._timer: Optional[Timer] = None
         self._buffer = b""
         self._readable: Optional[Future[None]] = None
         self._writable: Optional[Future[None]] = None
+
+    def adopt(self, fd: int) -> None:
+        """Use a connection on which the next request has been sent already."""
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(False)
+        notice_death(self._socket)
+        self._asked = True
 
     async def request(
         self,
@@ -95,21 +78,15 @@ class Connection:
         ``sink`` gets the body of a 200 in pieces as they come, instead of ``Answer.body``.
         ``timeout_s`` is how long nothing may move. Raises ``Disconnected``.
         """
-        fresh = self._socket is None
-        timer = self._loop.after(timeout_s, self._expired) if timeout_s else None
+        self._arm(timeout_s)
         try:
-            if fresh:
+            if self._socket is None:
                 await self._connect()
-            size = body.size_bytes if isinstance(body, FileBody) else len(body)
-            lines = [f"{method} {self.address.path}{target} HTTP/1.1\r\nHost: {self.address.host_header}\r\n"]
-            lines.extend(f"{name}: {value}\r\n" for name, value in headers.items())
-            lines.append(f"Content-Length: {size}\r\n\r\n")
-            head = "".join(lines).encode("latin-1")
-            if isinstance(body, FileBody):
-                await self._send(head)
-                await self._send_file(body)
+            if self._asked:
+                self._asked = False
+                self._loop.watch(self._socket.fileno(), self._on_readable)
             else:
-                await self._send(head + body)
+                await self._send_request(method, target, headers, body)
             return await self._answer(sink)
         except (OSError, ValueError, IndexError, EOFError) as error:
             self.close()
@@ -118,64 +95,87 @@ class Connection:
             self.close()
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            self._disarm()
 
-    def close(self) -> None:
+    async def _send_request(
+        self, method: str, target: str, headers: Mapping[str, str], body: Union[bytes, FileBody]
+    ) -> None:
+        size = body.size_bytes if isinstance(body, FileBody) else len(body)
+        lines = [f"{method} {self.address.path}{target} HTTP/1.1\r\nHost: {host_header(self.address)}\r\n"]
+        lines.extend(f"{name}: {value}\r\n" for name, value in headers.items())
+        lines.append(f"Content-Length: {size}\r\n\r\n")
+        head = "".join(lines).encode("latin-1")
+        if isinstance(body, FileBody):
+            await self._send(head)
+            await self._send_file(body)
+        else:
+            await self._send(head + body)
+
+    def _arm(self, timeout_s: float) -> None:
+        """Hang up once nothing has moved for so long."""
+        self._disarm()
+        self._moved = False
+
+        def look() -> None:
+            if self._moved:
+                self._arm(timeout_s)
+            else:
+                self.close(f"nothing came for {timeout_s:g} s")
+
+        self._timer = self._loop.after(timeout_s, look)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close(self, why: str = "connection closed") -> None:
         """Hang up; whoever waits for an answer gets ``Disconnected``."""
         if self._socket is not None:
             self._loop.forget(self._socket.fileno())
             self._socket.close()
             self._socket = None
-        self._buffer = b""
+        self._buffer, self._asked, self._hung_up = b"", False, True
         for waiting in (self._readable, self._writable):
             if waiting is not None:
-                waiting.fail(EOFError("connection closed"))
+                waiting.fail(EOFError(why))
         self._readable = self._writable = None
 
-    def _expired(self) -> None:
-        self.close()
-
     async def _connect(self) -> None:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            self.address.host, self.address.port, type=socket.SOCK_STREAM
-        )[0]
-        plain = socket.socket(family, kind, protocol)
-        plain.setblocking(False)
-        self._socket = plain
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """Raises ``Unreachable``."""
+        self._hung_up = False
         try:
-            plain.connect(where)
-        except BlockingIOError:
-            await self._wait_writable()
-            error = plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error:
-                raise OSError(error, os.strerror(error)) from None
+            made = await connect(self._loop, self.address, self._certificate)
+        except Unconnected as problem:
+            raise Unreachable(str(problem)) from problem
+        if self._hung_up:
+            made.close()
+            raise EOFError("connection closed")
         if self.address.secure:
-            await self._handshake(plain)
-        self._loop.watch(self._socket.fileno(), self._on_readable)
+            from . import tls
 
-    async def _handshake(self, plain: socket.socket) -> None:
-        wrapped = ssl.create_default_context().wrap_socket(
-            plain, server_hostname=self.address.host, do_handshake_on_connect=False
-        )
-        self._socket = wrapped
-        while True:
-            try:
-                wrapped.do_handshake()
-                return
-            except ssl.SSLWantReadError:
-                self._loop.watch(wrapped.fileno(), self._on_readable)
-                await self._wait_readable()
-            except ssl.SSLWantWriteError:
-                await self._wait_writable()
+            self._waits = (BlockingIOError, tls.WantRead, tls.WantWrite)
+        self._socket = made
+        self._loop.watch(made.fileno(), self._on_readable)
 
     def _on_readable(self) -> None:
         waiting, self._readable = self._readable, None
         if waiting is not None:
             waiting.set(None)
-        elif self._writable is None:
+        elif self._writable is None and not self._is_chatter():
             self.close()  # Idle, so this is the other side hanging up.
+
+    def _is_chatter(self) -> bool:
+        """True: what came is TLS's own, such as a ticket for a later session."""
+        if not self.address.secure:
+            return False
+        try:
+            self._socket.recv(1)
+        except self._waits:
+            return True
+        except OSError:
+            pass
+        return False
 
     def _on_writable(self) -> None:
         waiting, self._writable = self._writable, None
@@ -201,8 +201,9 @@ class Connection:
                 raise EOFError("connection closed")
             try:
                 sent = self._socket.send(data)
-            except (BlockingIOError, ssl.SSLWantWriteError):
+            except self._waits:
                 sent = 0
+            self._moved = True
             if sent == len(data):
                 return
             data = memoryview(data)[sent:]
@@ -216,7 +217,7 @@ class Connection:
                 count = body.size_bytes - sent
                 if self._socket is None:
                     raise EOFError("connection closed")
-                if isinstance(self._socket, ssl.SSLSocket):
+                if self.address.secure:
                     piece = os.pread(fd, min(count, _CHUNK_BYTES), sent)
                     await self._send(piece)
                     moved = len(piece)
@@ -229,6 +230,7 @@ class Connection:
                 if not moved:
                     raise EOFError(f"{body.path} is shorter than it was")
                 sent += moved
+                self._moved = True
         finally:
             os.close(fd)
 
@@ -236,15 +238,16 @@ class Connection:
         while True:
             if self._socket is None:
                 raise EOFError("connection closed")
-            if not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+            if not (self.address.secure and self._socket.pending()):
                 await self._wait_readable()
             try:
                 data = self._socket.recv(_CHUNK_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError):
+            except self._waits:
                 continue
             if not data:
                 raise EOFError("connection closed")
-            return data
+            self._moved = True
+            return bytes(data)
 
     async def _line(self) -> bytes:
         while b"\n" not in self._buffer:

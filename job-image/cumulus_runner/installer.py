@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import importlib.util
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Mapping, Sequence
 
 from .loop import Future, Loop
 
 
-class Installer:
-    """One run of uv, or of pip where uv is not there.
+class NoInstaller(Exception):
+    """This Python has nothing to install with."""
 
-    ``watched`` maps the pids of processes to what wants to know their end.
+    next = "Use an image that has pip or uv, or one that has the requirements already."
+
+
+class Installer:
+    """One run of uv, or of pip where uv is not there, with the environment ``env``.
+
+    ``watched`` maps the pids of processes to what wants to know their end. With ``wheels_only``, nothing is
+    built. Raises ``NoInstaller``.
     """
 
     def __init__(
@@ -26,6 +35,8 @@ class Installer:
         requirements: Sequence[str],
         target: str,
         line_came: Callable[[str], None],
+        env: Mapping[str, str],
+        wheels_only: bool = False,
     ) -> None:
         self._loop = loop
         self._line_came = line_came
@@ -33,7 +44,8 @@ class Installer:
         #: The wait status, once it has ended.
         self.ended: Future[int] = Future()
         self._process = subprocess.Popen(
-            [*_command(target), *requirements],
+            [*_command(target), *(["--only-binary", ":all:"] if wheels_only else []), *requirements],
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,5 +90,22 @@ def _command(target: str) -> List[str]:
     uv = beside if os.access(beside, os.X_OK) else shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--no-progress", "--python", sys.executable, "--target", target]
-    pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    pip = [*_pip(), "install", "--no-input", "--disable-pip-version-check"]
     return [*pip, "--progress-bar", "off", "--target", target]
+
+
+def _pip() -> List[str]:
+    """What runs pip: installed, or from the wheel that Python keeps for new environments."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    for folder in (*_kept_wheels(), "/usr/share/python-wheels"):
+        for wheel in sorted(glob.glob(os.path.join(glob.escape(folder), "pip-*.whl"))):
+            return [sys.executable, os.path.join(wheel, "pip")]
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    raise NoInstaller(f"Requirements can't be installed here: Python {python} at {sys.executable} has no pip")
+
+
+def _kept_wheels() -> List[str]:
+    spec = importlib.util.find_spec("ensurepip")
+    found = spec.submodule_search_locations if spec is not None else None
+    return [os.path.join(folder, "_bundled") for folder in found or ()]

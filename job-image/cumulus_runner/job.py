@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import time
-from typing import Any, Callable, Dict, List, Mapping
-
-from cumulus_jupyter.protocol.channel import Assignment
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional
 
 from . import outcomes
 from .channel import Connections, Fenced, Refused, RelayChannel
+from .child import CLAIMED, GO, PLACE, REPLY, Child
 from .control import ControlStream
-from .environment import Environments, RequirementsFailed
 from .http import Disconnected
 from .loop import Future, Loop, Timer, report_failure, spawn
-from .nursery import CLAIMED, GO, PLACE, REPLY, Child
 from .outbox import Outbox, Upload
 from .output import Output
 from .reporter import Reporter
-from .runner_file import remove_runner_file, write_runner_file
 from .usage import UsageMeter
+
+if TYPE_CHECKING:
+    from cumulus_jupyter.protocol.channel import Assignment
+
+    from .container import KillCounter
+    from .environment import Environments
 
 _CONTROL_AFTER_S = 0.05
 _USAGE_EVERY_S = 2.0
@@ -39,17 +40,20 @@ class JobRun:
         self,
         loop: Loop,
         connections: Connections,
-        environments: Environments,
+        environments: Callable[[], Environments],
         child: Child,
         assignment: Assignment,
         sent: Callable[[], None],
+        session_key: str = "",
     ) -> None:
         self._loop = loop
         self._child = child
         self._assignment = assignment
         self._sent = sent
         self._environments = environments
-        self._channel = RelayChannel(connections, assignment)
+        #: To the relay.
+        self.channel = self._channel = RelayChannel(connections, assignment, session_key)
+        self._kills: Optional[KillCounter] = None
         self._control = ControlStream(loop, self._channel, self.cancel)
         self._outbox = Outbox()
         self._output = Output(loop, child, self._outbox, self._on_note, self._on_output)
@@ -59,6 +63,8 @@ class JobRun:
         self._scratch = os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), "scratch")
         self._timers: List[Timer] = []
         self._duration_s = 0.0
+        #: True: the relay has the outcome.
+        self.reported = False
         self._running = False
         self._cancelled = False
         self._out_of_time = False
@@ -76,20 +82,33 @@ class JobRun:
                 "env": assignment.env,
                 "memory_mib": assignment.memory_mib,
                 "cpu": assignment.cpu,
+                "contained": assignment.contained,
             },
         )
-        write_runner_file(assignment, self._child.pid)
+        if assignment.contained:
+            from .container import KillCounter
+
+            self._kills = KillCounter()
+        else:
+            from .runner_file import write_runner_file
+
+            write_runner_file(assignment, self._child.pid)
         try:
             claimed = await self._channel.claim()
             self._child.send(CLAIMED, claimed)
             self._output.watch()
             await self._start(json.loads(claimed))
             await self._reporter.delivered
+            self.reported = True
         except (Fenced, Refused, Disconnected) as problem:
             outcomes.say(f"job {assignment.job_id}: {problem}")
         finally:
             self._stop_everything()
         await self._reaped
+        if assignment.contained:
+            return  # All of it goes with the container.
+        from .runner_file import remove_runner_file
+
         for folder in (self._scratch, assignment.workdir):
             _remove(folder)
         remove_runner_file(assignment)
@@ -102,22 +121,12 @@ class JobRun:
         self._timers.append(self._loop.after(self._duration_s, self._time_is_up))
         self._timers.append(self._loop.after(_CONTROL_AFTER_S, self._control.open))
         go: Dict[str, Any] = {"scratch": self._scratch, "bundle": "", "environment": ""}
-        try:
-            if claimed.get("bundle_bytes") and not self._ended.done:
-                os.makedirs(self._scratch, exist_ok=True)
-                go["bundle"] = os.path.join(self._scratch, "bundle.zip")
-                await self._channel.fetch_bundle(go["bundle"])
-            if claimed.get("requirements") and not self._ended.done:
-                go["environment"] = await self._environments.provide(
-                    claimed["requirements"],
-                    self._assignment.environments_dir,
-                    self._reporter.say,
-                    self._ended,
-                )
-        except RequirementsFailed as error:
-            if not self._ended.done:
-                self._reporter.say(outcomes.error_event("RequirementsError", str(error)))
-                self._end(outcomes.failed(str(error), "INVALID_ARGUMENT", error.next))
+        if claimed.get("bundle_bytes") and not self._ended.done:
+            os.makedirs(self._scratch, exist_ok=True)
+            go["bundle"] = os.path.join(self._scratch, "bundle.zip")
+            await self._channel.fetch_bundle(go["bundle"])
+        if claimed.get("requirements") and not self._ended.done:
+            go["environment"] = await self._install(claimed)
         if self._ended.done:
             return
         self._running = True
@@ -125,6 +134,24 @@ class JobRun:
         self._child.send_json(GO, go)
         meter = UsageMeter(self._child.pid)
         self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
+
+    async def _install(self, claimed: Mapping[str, Any]) -> str:
+        """The path of an environment with the requirements; ends the job where there is none."""
+        from .environment import Places, RequirementsFailed
+
+        assignment = self._assignment
+        places = Places(assignment.environments_dir, "", assignment.env, claimed.get("env") or {})
+        if assignment.contained:
+            places.private = os.path.join(os.path.dirname(self._scratch), "environments")
+        try:
+            return await self._environments().provide(
+                claimed["requirements"], places, self._reporter.say, self._ended
+            )
+        except RequirementsFailed as error:
+            if not self._ended.done:
+                self._reporter.say(outcomes.error_event("RequirementsError", str(error)))
+                self._end(outcomes.failed(str(error), "INVALID_ARGUMENT", error.next))
+            return ""
 
     def _report_usage(self, meter: UsageMeter) -> None:
         if not self._ended.done:
@@ -171,7 +198,13 @@ class JobRun:
                 self._end_of_dead_child(status)
 
     def _end_of_dead_child(self, status: int) -> None:
-        outcome = self._verdict(outcomes.of_dead_child(status))
+        limit_mib, killed = self._assignment.memory_mib, None
+        if self._assignment.contained:
+            from .container import memory_limit_mib
+
+            limit_mib = memory_limit_mib() or limit_mib
+            killed = self._kills.has_killed() if self._kills is not None else None
+        outcome = self._verdict(outcomes.of_dead_child(status, limit_mib, killed))
         if self._running and outcome["state"] == "FAILED":
             self._reporter.say(outcomes.error_event("JobDied", outcome["message"]))
         self._end(outcome)
@@ -234,6 +267,8 @@ class JobRun:
 
 def _remove(folder: str) -> None:
     """Remove a folder, which in most jobs is not there or has nothing in it."""
+    import shutil
+
     try:
         os.rmdir(folder)
     except FileNotFoundError:

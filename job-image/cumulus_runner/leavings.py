@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import itertools
-import math
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Set
 
-from cumulus_jupyter import values
-from cumulus_jupyter.protocol.program import OUTPUTS, RESULT, Program
-
-from .plain_shell import PlainShell
 from .streams import RESULT_KIND, Console, event_text
+
+if TYPE_CHECKING:
+    from cumulus_jupyter import values
+    from cumulus_jupyter.protocol.program import Program
+
+    from .plain_shell import PlainShell
 
 #: A result travels with its event up to this size, else as a stored container.
 INLINE_LIMIT_BYTES = 256 * 1024
@@ -23,7 +21,6 @@ _OWN_NAMES = frozenset(
     {"_", "__", "___", "_i", "_ii", "_iii", "_exit_code", "_ih", "_oh", "_dh", "In", "Out"}
 )
 _NO_GRAPH: Dict[str, Any] = {"version": 1, "nodes": [], "roots": {}}
-_EVERYTHING = values.EncodeOptions(allow_pickle=True)
 
 
 class Leavings:
@@ -33,20 +30,22 @@ class Leavings:
         self._namespace = namespace
         self._program = program
         self._before: Dict[str, Any] = dict(namespace)
-        self._decoded = values.Decoded({}, {}, _NO_GRAPH)
+        self._decoded: Optional[values.Decoded] = None
         self.has_result = False
         self._result: object = None
 
     @property
     def inputs(self) -> Dict[str, Any]:
         """What was shipped, by name."""
-        return self._decoded.values
+        return self._decoded.values if self._decoded is not None else {}
 
     def decode(self, blobs: Mapping[str, Any], fetch_remote: Callable[[str, str], object]) -> None:
         """Rebuild the shipped values and bind their names."""
         self._before = dict(self._namespace)
         if self._program.graph is None:
             return
+        from cumulus_jupyter import values
+
         self._decoded = values.decode(
             self._program.graph,
             blobs,
@@ -82,20 +81,23 @@ class Leavings:
             ]
         roots: Dict[str, object] = {name: namespace[name] for name in names}
         if self.has_result and self._result is not None:
-            roots[RESULT] = self._result
+            roots["@result"] = self._result  # ``protocol.program.RESULT``
         return roots
 
     def encode(self, roots: Mapping[str, object]) -> values.Encoded:
         """The changed ones of ``roots`` as a graph."""
+        from cumulus_jupyter import values
+
         options = values.EncodeOptions(
             allow_pickle=self._program.pickle_results,
             value_limit_bytes=self._program.value_limit_bytes,
         )
-        return values.encode_changes(self._decoded, roots, options)
+        decoded = self._decoded or values.Decoded({}, {}, _NO_GRAPH)
+        return values.encode_changes(decoded, roots, options)
 
     def plain_json(self) -> object:
         """The last expression, if it is plain JSON as it stands; else ``None``."""
-        if self.has_result and _is_json(self._result, itertools.count()):
+        if self.has_result and _is_json(self._result, [0]):
             return self._result
         return None
 
@@ -104,17 +106,18 @@ def _is_own(name: str) -> bool:
     return name in _OWN_NAMES or (name.startswith("__") and name.endswith("__"))
 
 
-def _is_json(value: object, counter: itertools.count[int]) -> bool:
-    if next(counter) > _JSON_LIMIT_ITEMS:
+def _is_json(value: object, counted: List[int]) -> bool:
+    counted[0] += 1
+    if counted[0] > _JSON_LIMIT_ITEMS:
         return False
     if value is None or type(value) in (bool, int, str):
         return True
     if type(value) is float:
-        return math.isfinite(value)
+        return value - value == 0  # neither infinite nor not a number
     if type(value) is list:
-        return all(_is_json(item, counter) for item in value)
+        return all(_is_json(item, counted) for item in value)
     if type(value) is dict:
-        return all(type(key) is str and _is_json(item, counter) for key, item in value.items())
+        return all(type(key) is str and _is_json(item, counted) for key, item in value.items())
     return False
 
 
@@ -137,13 +140,18 @@ def send_leavings(leavings: Leavings, console: Console, shell: PlainShell, scrat
         "json": leavings.plain_json(),
     }
     if encoded.size_bytes <= INLINE_LIMIT_BYTES:
-        event["inline_blobs"] = {
-            name: base64.b64encode(blob).decode("ascii") for name, blob in encoded.blobs.items()
-        }
+        if encoded.blobs:
+            from base64 import b64encode
+
+            event["inline_blobs"] = {
+                name: b64encode(blob).decode("ascii") for name, blob in encoded.blobs.items()
+            }
         text = event_text(event)
         if len(text) <= INLINE_LIMIT_BYTES:
             console.event_text(RESULT_KIND, text)
             return
+    from cumulus_jupyter.protocol.program import OUTPUTS
+
     _store(OUTPUTS, encoded, console, scratch)
     event.update(stored_blobs=True, inline_blobs={})
     text = event_text(event)
@@ -153,6 +161,8 @@ def send_leavings(leavings: Leavings, console: Console, shell: PlainShell, scrat
 
 
 def _store(name: str, encoded: values.Encoded, console: Console, scratch: str) -> None:
+    from cumulus_jupyter import values
+
     os.makedirs(scratch, exist_ok=True)
     path = os.path.join(scratch, f"value-{len(os.listdir(scratch))}")
     values.write_container(path, encoded.graph, encoded.blobs)
@@ -163,22 +173,26 @@ def _leave_behind(
     refusal: values.Refusal, value: object, console: Console, shell: PlainShell, scratch: str
 ) -> Dict[str, Any]:
     """Keep a value that does not travel where it can be fetched; tell what it is."""
+    from cumulus_jupyter import values
+
     stored = pickled = False
     reason = refusal.reason
     try:
-        encoded = values.encode({refusal.name: value}, _EVERYTHING)
+        encoded = values.encode({refusal.name: value}, values.EncodeOptions(allow_pickle=True))
         if refusal.name not in encoded.refused:
             _store(refusal.name, encoded, console, scratch)
             stored, pickled = True, encoded.pickled
     except Exception as problem:
         reason = f"{reason} ({problem})"
     bundle: Optional[Dict[str, Any]] = None
-    with contextlib.suppress(Exception):
+    try:
         bundle = {
             mime: content
             for mime, content in shell.bundle_of(value).items()
             if len(str(content)) <= _SHOWN_LIMIT_CHARACTERS
         }
+    except Exception:
+        pass  # Its name and its type have to do.
     return {
         "name": refusal.name,
         "type_name": refusal.type_name,

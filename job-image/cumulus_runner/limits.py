@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import random
-import resource
 from typing import Any, Dict, Mapping
 
 #: Settings of Jupyter and of the relay, tokens among them. What else a job may not see, the executor
 #: does not start the runner with.
 _SECRET_PREFIXES = ("JPY_", "JUPYTER", "CUMULUS_")
+_USER = ("USER", "LOGNAME")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -24,23 +24,67 @@ def job_environment(environment: Mapping[str, str]) -> Dict[str, str]:
     return kept
 
 
+def keep_own_variables() -> None:
+    """Keep of this process's environment what a job may see."""
+    kept = job_environment(os.environ)
+    os.environ.clear()
+    os.environ.update(kept)
+
+
 def enter(place: Mapping[str, Any]) -> None:
     """Go to the job's folder and take on its environment and limits.
 
-    ``place`` has the fields ``workdir``, ``env``, ``memory_mib``, ``cpu`` of an Assignment.
+    ``place`` has the fields ``workdir``, ``env``, ``memory_mib``, ``cpu`` and ``contained`` of an Assignment.
     """
     os.chdir(place["workdir"])
-    if place.get("cpu"):
-        _limit_processors(float(place["cpu"]))
+    cores = float(place.get("cpu") or 0)
+    if place.get("contained"):
+        _enter_container(place, cores)
+        return
+    if cores:
+        _limit_threads(cores)
+        _limit_processors(cores)
     os.environ.update(place.get("env") or {})
     if place.get("memory_mib"):
         _limit_memory(int(place["memory_mib"]))
 
 
-def _limit_processors(cores: float) -> None:
-    whole = max(1, int(cores))
+def _enter_container(place: Mapping[str, Any], cores: float) -> None:
+    """The container holds the limits. Nothing but what is mounted there can be written to."""
+    from . import container
+
+    cores = cores or container.processors() or 0
+    if cores:
+        _limit_threads(cores)
+    os.environ.update(place.get("env") or {})
+    for name in _USER:
+        os.environ.setdefault(name, "cumulus")  # The user's number need not have a name here.
+    beside = os.path.dirname(place["workdir"].rstrip("/"))
+    for name, folder in (("HOME", "home"), ("TMPDIR", "")):
+        _have_folder(name, os.path.join(beside, folder).rstrip("/"))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")  # Where memory ends, this is killed, and not what tells about it.
+
+
+def _have_folder(name: str, otherwise: str) -> None:
+    """Let an environment variable name a folder that can be written to."""
+    for folder in (os.environ.get(name), otherwise):
+        if folder:
+            with contextlib.suppress(OSError):
+                os.makedirs(folder, exist_ok=True)
+                if os.access(folder, os.W_OK | os.X_OK):
+                    os.environ[name] = folder
+                    return
+
+
+def _limit_threads(cores: float) -> None:
     for name in _THREADS:
-        os.environ[name] = str(whole)
+        os.environ[name] = str(max(1, int(cores)))
+
+
+def _limit_processors(cores: float) -> None:
+    import random
+
     allowed = sorted(os.sched_getaffinity(0))
     wanted = max(1, -int(-cores // 1))
     if wanted < len(allowed):
@@ -49,6 +93,8 @@ def _limit_processors(cores: float) -> None:
 
 def _limit_memory(mib: int) -> None:
     """Limit what the program itself may allocate: what this process has already is not counted."""
+    import resource
+
     limit = mib * 2**20 + _data_bytes()
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 

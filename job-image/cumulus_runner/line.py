@@ -12,6 +12,8 @@ import json
 import socket
 from typing import Any, Callable, Dict, Mapping
 
+from cumulus_jupyter.protocol.channel import BY_LINE
+
 from .http import Answer, Disconnected
 from .loop import Future, Loop
 
@@ -51,6 +53,14 @@ class Line:
             message = {**message, "bytes": len(body)}
         with contextlib.suppress(OSError):
             self._socket.sendall(json.dumps(message).encode() + b"\n" + body)
+
+    def may_take(self, route: str) -> bool:
+        """True: requests to this route may come by here now."""
+        return self.open and route in BY_LINE
+
+    def takes(self, body: bytes) -> bool:
+        """True: small enough to come by here."""
+        return len(body) <= BODY_LIMIT_BYTES
 
     async def ask(self, route: str, token: str, body: bytes) -> Answer:
         """Make a request of ``protocol.channel``. Raises ``Disconnected``."""

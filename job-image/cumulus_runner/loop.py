@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from typing import Any, Callable, Coroutine, Dict, Generator, Generic, List, Optional, Tuple, TypeVar
 
 T = TypeVar("T")
@@ -54,13 +53,17 @@ class Future(Generic[T]):
         else:
             self._callbacks.append(callback)
 
-    def __await__(self) -> Generator[Future[T], None, T]:
-        if not self.done:
-            yield self
+    def result(self) -> T:
+        """What it was set to; raises what it failed with. Only once it is done."""
         if self._error is not None:
             raise self._error
         value: T = self._value
         return value
+
+    def __await__(self) -> Generator[Future[T], None, T]:
+        if not self.done:
+            yield self
+        return self.result()
 
 
 class Timer:
@@ -214,6 +217,8 @@ def report_failure(future: Future[Any], name: str) -> None:
     def look() -> None:
         if future._error is not None:
             print(f"cumulus_runner: {name} failed", file=sys.stderr)
+            import traceback
+
             traceback.print_exception(type(future._error), future._error, future._error.__traceback__)
 
     future.then(look)

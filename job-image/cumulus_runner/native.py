@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 from typing import Any, Optional
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -13,10 +11,14 @@ _library: Optional[Any] = None
 def load() -> None:
     """Find the C library; lines that C code prints are written as they end from now on."""
     global _library
-    with contextlib.suppress(OSError, AttributeError, ValueError):
+    try:
+        import ctypes
+
         _library = ctypes.CDLL(None)
         stdout = ctypes.c_void_p.in_dll(_library, "stdout")
         _library.setvbuf(stdout, None, 1, 0)  # 1: line-buffered.
+    except (ImportError, OSError, AttributeError, ValueError):
+        pass
 
 
 def flush() -> None:

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import array
 import contextlib
-import json
-import os
 import signal
 import socket
 import struct
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, Callable, Deque, Dict, Mapping
+from typing import Callable, Deque, Dict
 
+from .child import Child
 from .loop import Future, Loop
 
-_HEAD = struct.Struct("<cI")
-#: Kinds of command: what is known before the claim, the relay's answer to it, what has been fetched
-#: since, and the answer to a note.
-PLACE, CLAIMED, GO, REPLY = b"p", b"c", b"g", b"r"
 #: What the nursery says: a child was born (with descriptors), a child has died.
 BORN, DIED = b"b", b"d"
 REPORT = struct.Struct("<cii")
@@ -31,43 +25,6 @@ ENDS = 4
 
 class NurseryLost(Exception):
     """The process that forks the jobs' processes is gone."""
-
-
-@dataclass
-class Child:
-    """A process that waits for a job, runs it, and ends."""
-
-    pid: int
-    commands: socket.socket
-    frames: int
-    stdout: int
-    stderr: int
-    closed: bool = field(default=False, repr=False)
-
-    def send(self, kind: bytes, payload: bytes) -> None:
-        """Send a command. The child may be dead already, which is found out otherwise."""
-        with contextlib.suppress(OSError):
-            self.commands.sendall(_HEAD.pack(kind, len(payload)) + payload)
-
-    def send_json(self, kind: bytes, body: Mapping[str, Any]) -> None:
-        """Send a command as JSON."""
-        self.send(kind, json.dumps(body).encode())
-
-    def signal_group(self, number: int) -> None:
-        """Signal the child and everything in its session's first group."""
-        try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:  # It has not made its group yet, or nothing of it is left.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def close(self) -> None:
-        """Close the supervisor's ends."""
-        if not self.closed:
-            self.closed = True
-            self.commands.close()
-            for fd in (self.frames, self.stdout, self.stderr):
-                os.close(fd)
 
 
 class Nursery:

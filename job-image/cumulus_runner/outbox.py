@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import json
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, Deque, Dict, List, Mapping, Optional, Union
 
 #: Text of one event, at most.
@@ -18,20 +17,18 @@ HELD_LIMIT_BYTES = 64 * 1024 * 1024
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True)
 class Upload:
     """A stored value that has to reach the relay before the events after it."""
 
-    name: str
-    path: str
+    def __init__(self, name: str, path: str) -> None:
+        self.name, self.path = name, path
 
 
-@dataclass(frozen=True)
 class Sealed:
     """Events ready to go: ``first`` is the number of the first of them."""
 
-    first: int
-    events: List[bytes]
+    def __init__(self, first: int, events: List[bytes]) -> None:
+        self.first, self.events = first, events
 
     @property
     def through(self) -> int:

@@ -7,12 +7,17 @@ import signal
 import sys
 from typing import Any, Dict, Mapping, Optional
 
-_OUT_OF_MEMORY = "the job was killed (SIGKILL), most likely because it ran out of memory"
+_LIKELY_OUT_OF_MEMORY = "the job was killed (SIGKILL), most likely because it ran out of memory"
 
 
 def say(text: str) -> None:
     """A line for the executor's log."""
     print(f"cumulus_runner: {text}", file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A line for whoever asks why a job does not come about."""
+    print(f"cumulus: {text}", file=sys.stderr, flush=True)
 
 
 def failed(message: str, code: str = "INTERNAL", next: str = "") -> Dict[str, Any]:
@@ -55,13 +60,26 @@ def of_status(status: str, error: Optional[Mapping[str, Any]]) -> Dict[str, Any]
     return failed(text[:2000])
 
 
-def of_dead_child(status: int) -> Dict[str, Any]:
-    """The outcome of a process that ended without a word; ``status`` as ``waitpid`` has it."""
+def out_of_memory(limit_mib: Optional[int]) -> Dict[str, Any]:
+    """The outcome of a job that the kernel has killed for what it used."""
+    limit = f" (limit {limit_mib} MiB)" if limit_mib else ""
+    return failed(f"out of memory{limit}", "RESOURCE_EXHAUSTED", "Ask for more with --memory, or use less.")
+
+
+def of_dead_child(
+    status: int, limit_mib: Optional[int] = None, killed_for_memory: Optional[bool] = None
+) -> Dict[str, Any]:
+    """The outcome of a process that ended without a word; ``status`` as ``waitpid`` has it.
+
+    ``killed_for_memory`` is ``None`` where the kernel does not tell.
+    """
     if os.WIFEXITED(status):
         return failed(f"the job's process ended itself with exit status {os.WEXITSTATUS(status)}")
     number = os.WTERMSIG(status)
-    if number == signal.SIGKILL:
-        return failed(_OUT_OF_MEMORY, "RESOURCE_EXHAUSTED", "Ask for more with --memory, or use less.")
+    if number == signal.SIGKILL and killed_for_memory:
+        return out_of_memory(limit_mib)
+    if number == signal.SIGKILL and killed_for_memory is None:
+        return failed(_LIKELY_OUT_OF_MEMORY, "RESOURCE_EXHAUSTED", "Ask for more with --memory, or use less.")
     try:
         name = signal.Signals(number).name
     except ValueError:

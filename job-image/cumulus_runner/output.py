@@ -8,9 +8,9 @@ import os
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
+from .child import Child
 from .frames import FrameReader
 from .loop import Loop
-from .nursery import Child
 from .outbox import Outbox
 from .outcomes import say
 from .streams import ERROR_KIND, EVENT_KIND, NOTE_KIND, RESULT_KIND, unread_bytes

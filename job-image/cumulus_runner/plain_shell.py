@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
-import contextlib
-import inspect
 import sys
-import traceback
 import types
-from typing import Any, Coroutine, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Coroutine, Dict, List, Optional, Tuple
 
-from cumulus_jupyter.protocol.program import Program
-
-from . import display
 from .compiling import compile_cell, filename_of, remember_lines
 from .streams import Console
 
+if TYPE_CHECKING:
+    from cumulus_jupyter.protocol.program import Program
+
+#: Flag of code that awaits; ``inspect`` has it too.
+_CO_COROUTINE = 0x80
 #: Paths of frames that are ours and not the user's.
 _OURS = ("/cumulus_runner/", "/cumulus_jupyter/values/")
 
@@ -33,6 +31,8 @@ class PlainShell:
         sys.modules["__main__"] = module
         namespace = module.__dict__
         namespace["__builtins__"] = builtins
+        from . import display
+
         vars(builtins)["display"] = display.Displayer(self.console).display
         return namespace
 
@@ -49,8 +49,10 @@ class PlainShell:
         cell = None
         if not self.is_magic(program.source):
             source = above + program.source
-            with contextlib.suppress(SyntaxError):
+            try:
                 cell = compile_cell(source, filename)
+            except SyntaxError:
+                pass  # It may be a magic.
         if cell is None:
             source = above + self.transform(program.source)
         remember_lines(source, filename)
@@ -64,7 +66,7 @@ class PlainShell:
 
     def _execute(self, code: types.CodeType) -> Any:
         value = eval(code, self.namespace)
-        if code.co_flags & inspect.CO_COROUTINE:
+        if code.co_flags & _CO_COROUTINE:
             return run_awaitable(value)
         return value
 
@@ -78,15 +80,22 @@ class PlainShell:
 
     def finish(self) -> None:
         """What comes after a cell: figures that have not been shown."""
-        display.show_figures(self.console)
+        if "matplotlib.pyplot" in sys.modules:
+            from .display import show_figures
+
+            show_figures(self.console)
 
     def format_error(self, error: BaseException) -> List[str]:
         """The traceback as lines, from the cell's own frame on."""
+        import traceback
+
         return traceback.format_exception(type(error), error, user_traceback(error))
 
     def bundle_of(self, value: object) -> Dict[str, Any]:
         """How a value shows itself."""
-        return display.bundle_of(value)[0]
+        from .display import bundle_of
+
+        return bundle_of(value)[0]
 
 
 def user_traceback(error: BaseException) -> Optional[types.TracebackType]:
@@ -114,6 +123,8 @@ def _is_in(trace: types.TracebackType, part: str) -> bool:
 
 def run_awaitable(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine of the cell's top level; when interrupted, its ``finally`` blocks run first."""
+    import asyncio
+
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     task = loop.create_task(work)

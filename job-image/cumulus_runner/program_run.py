@@ -5,37 +5,40 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
-from cumulus_jupyter import values
-from cumulus_jupyter.protocol.program import ARGS, FUNCTION, KWARGS, Program, program_from_wire
-
-from . import bundle, limits, native
+from . import limits, native
+from .child import CLAIMED, GO, PLACE, REPLY, Commands
 from .compiling import filename_of, remember_lines
-from .failures import describe_error
 from .leavings import Leavings, send_leavings
-from .nursery import CLAIMED, GO, PLACE, REPLY
 from .outcomes import no_result
-from .plain_shell import PlainShell
 from .streams import Console
+from .wire import program_from_wire
 
 if TYPE_CHECKING:
-    from .zygote import Commands
+    from cumulus_jupyter.protocol.program import Program
+
+    from .plain_shell import PlainShell
 
 
-@dataclass
 class _Run:
     """One program on its way through the child."""
 
-    commands: Commands
-    shell: PlainShell
-    console: Console
-    program: Program
-    job: Dict[str, Any]
+    def __init__(
+        self,
+        commands: Commands,
+        shell: PlainShell,
+        console: Console,
+        program: Program,
+        job: Dict[str, Any],
+    ) -> None:
+        self.commands, self.shell, self.console = commands, shell, console
+        self.program, self.job = program, job
 
     def fetch_remote(self, job_id: str, name: str) -> object:
         """A value that an earlier job left behind; the supervisor fetches it."""
+        from cumulus_jupyter import values
+
         self.console.note({"note": "fetch", "job_id": job_id, "name": name})
         answer = self.commands.expect(REPLY)
         if not answer["path"]:
@@ -45,7 +48,7 @@ class _Run:
         return decoded.values[name]
 
 
-def run(commands: Commands, shell: PlainShell, console: Console) -> int:
+def run(commands: Commands, console: Console, shell_for: Callable[[Program], PlainShell]) -> int:
     """Wait for the job's place, program and start; run it. Returns the exit status."""
     place = commands.expect(PLACE)
     limits.enter(place)
@@ -55,6 +58,7 @@ def run(commands: Commands, shell: PlainShell, console: Console) -> int:
     claimed = json.loads(claimed_json)
     os.environ.update(claimed.get("env") or {})
     program = program_from_wire(claimed["program"])
+    shell = shell_for(program)
     shell.configure(program)
     job = commands.expect(GO)
     state = _Run(commands, shell, console, program, job)
@@ -63,7 +67,7 @@ def run(commands: Commands, shell: PlainShell, console: Console) -> int:
         status = _run_program(state)
     except BaseException as error:
         # Nothing of the user's gets here, except an interrupt between two steps.
-        console.event(describe_error(error, shell))
+        console.event(_described(error, shell))
     native.flush()
     console.note({"note": "end", "status": status})
     return 0
@@ -89,7 +93,7 @@ def _run_program(state: _Run) -> str:
         failure = failure or error
     status = "completed"
     if failure is not None and not _is_clean_exit(failure):
-        state.console.event(describe_error(failure, state.shell))
+        state.console.event(_described(failure, state.shell))
         status = _status_of(failure)
     native.flush()
     try:
@@ -97,9 +101,15 @@ def _run_program(state: _Run) -> str:
     except BaseException as error:
         if status == "completed":
             status = _status_of(error)
-            state.console.event(describe_error(error, state.shell))
+            state.console.event(_described(error, state.shell))
         state.console.event(no_result())
     return status
+
+
+def _described(error: BaseException, shell: PlainShell) -> Dict[str, Any]:
+    from .failures import describe_error
+
+    return describe_error(error, shell)
 
 
 def _is_clean_exit(error: BaseException) -> bool:
@@ -127,6 +137,8 @@ def _enter_folders(state: _Run) -> None:
         _put_first("PATH", os.path.join(environment, "bin"))
         _put_first("PYTHONPATH", environment)
     if state.job.get("bundle"):
+        from . import bundle
+
         bundle.extract_files(state.job["bundle"], os.getcwd())
     sys.path.insert(0, os.getcwd())
 
@@ -137,12 +149,14 @@ def _put_first(variable: str, path: str) -> None:
 
 
 def _blobs(state: _Run) -> Dict[str, Any]:
-    import base64
+    blobs: Dict[str, Any] = {}
+    if state.program.inline_blobs:
+        from base64 import b64decode
 
-    blobs: Dict[str, Any] = {
-        name: base64.b64decode(text) for name, text in state.program.inline_blobs.items()
-    }
+        blobs = {name: b64decode(text) for name, text in state.program.inline_blobs.items()}
     if state.job.get("bundle"):
+        from . import bundle
+
         blobs.update(bundle.open_blobs(state.job["bundle"]))
     return blobs
 
@@ -157,6 +171,8 @@ def _run_imports(state: _Run) -> None:
 
 
 def _call(state: _Run, leavings: Leavings) -> Tuple[bool, Any]:
+    from cumulus_jupyter.protocol.program import ARGS, FUNCTION, KWARGS
+
     from .plain_shell import run_awaitable
 
     inputs = leavings.inputs

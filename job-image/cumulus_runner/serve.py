@@ -1,28 +1,18 @@
-"""Where assignments come from: an executor's socket, or one file."""
+"""Takes assignments from an executor's socket."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-from typing import Any, List, Mapping
-
-from cumulus_jupyter.protocol.channel import Assignment
+from typing import TYPE_CHECKING, Any, List, Mapping
 
 from .line import Line
 from .loop import report_failure, spawn
 from .outcomes import say
 from .supervisor import Supervisor
+from .wire import assignment_from_wire
 
-
-def assignment_from_json(text: bytes) -> Assignment:
-    """The assignment a JSON object stands for; unknown fields are passed over."""
-    return _assignment(json.loads(text))
-
-
-def _assignment(body: Mapping[str, Any]) -> Assignment:
-    names = Assignment.__dataclass_fields__
-    return Assignment(**{key: value for key, value in body.items() if key in names})
+if TYPE_CHECKING:
+    from cumulus_jupyter.protocol.channel import Assignment
 
 
 class Server:
@@ -57,7 +47,7 @@ class Server:
             self._supervisor.loop.stop()
 
     def _assigned(self, message: Mapping[str, Any]) -> None:
-        self._waiting.append(_assignment(message))
+        self._waiting.append(assignment_from_wire(message))
         if not self._busy:
             report_failure(spawn(self._work()), "running a job")
 
@@ -75,23 +65,3 @@ class Server:
             self._busy = False
             if self._hung_up or self._supervisor.stopping:
                 self._supervisor.loop.stop()
-
-
-def run_one(path: str) -> None:
-    """Run the assignment in a file, which is removed: it holds a token."""
-    with open(path, "rb") as file:
-        assignment = assignment_from_json(file.read())
-    with contextlib.suppress(OSError):
-        os.unlink(path)
-    supervisor = Supervisor()
-
-    async def work() -> None:
-        try:
-            await supervisor.run(assignment)
-        finally:
-            supervisor.loop.stop()
-
-    # Begun from within the loop, so that a job that is over at once stops a loop that runs.
-    supervisor.loop.after(0, lambda: report_failure(spawn(work()), "running the job"))
-    supervisor.loop.run()
-    supervisor.close()

@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import traceback
-from typing import Any, Dict, List, Optional, Tuple, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, cast
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -18,14 +19,14 @@ from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
-from cumulus_jupyter.protocol.program import Program
-
 from .compiling import title_of
 from .display import clean_bundle
+from .inline_figures import choose_backend
 from .plain_shell import PlainShell, user_traceback
 from .streams import Console
 
-_INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
+if TYPE_CHECKING:
+    from cumulus_jupyter.protocol.program import Program
 
 
 class EventPublisher(DisplayPublisher):
@@ -104,13 +105,21 @@ class JobShell(InteractiveShell):
 
 
 class IPythonShell(PlainShell):
-    """A namespace in an IPython shell, and what runs a cell in it."""
+    """A namespace in an IPython shell, and what runs a cell in it.
+
+    The namespace is that of ``module``, where there is one already.
+    """
+
+    def __init__(self, console: Console, module: Optional[ModuleType] = None) -> None:
+        self._module = module
+        super().__init__(console)
 
     def _make_namespace(self) -> Dict[str, Any]:
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.enable_tip = False
-        self._ipython = cast(Any, JobShell.instance(config=config))
+        given = {"user_module": self._module} if self._module is not None else {}
+        self._ipython = cast(Any, JobShell.instance(config=config, **given))
         self._ipython.display_pub.console = self.console
         leave = {name: getattr(builtins, name) for name in ("exit", "quit")}
         self._ipython.builtin_trap.__enter__()
@@ -126,10 +135,14 @@ class IPythonShell(PlainShell):
         namespace: Dict[str, Any] = self._ipython.user_ns
         for name in ("exit", "quit"):
             namespace.pop(name, None)
-        self._warm_up()
         return namespace
 
-    def _warm_up(self) -> None:
+    @property
+    def ipython(self) -> Any:
+        """What ``get_ipython()`` gives."""
+        return self._ipython
+
+    def warm_up(self) -> None:
         """Have everything imported and built before the first fork that an ordinary cell needs."""
         self._ipython.transform_cell("%time 1\n!true\n")
         self._ipython.display_formatter.format([1])
@@ -141,7 +154,7 @@ class IPythonShell(PlainShell):
 
     def configure(self, program: Program) -> None:
         """Prepare matplotlib's settings, without importing it."""
-        os.environ.setdefault("MPLBACKEND", _INLINE_BACKEND)
+        choose_backend()
         inline: Dict[str, Any] = {}
         if program.figure_format != "png":
             inline["figure_formats"] = {program.figure_format}
@@ -154,9 +167,13 @@ class IPythonShell(PlainShell):
         """Run the cell. Returns whether it ends in an expression, and its value."""
         self._ipython.events.trigger("pre_execute")
         outcome = super().run(program)
+        self.raise_caught()
+        return outcome
+
+    def raise_caught(self) -> None:
+        """Raise an error that a magic such as ``%%time`` has caught and shown."""
         if self._ipython.caught is not None:
             raise self._ipython.caught
-        return outcome
 
     def is_magic(self, source: str) -> bool:
         """True: a single name, which may be a magic without its percent sign."""

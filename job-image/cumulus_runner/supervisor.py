@@ -42,7 +42,7 @@ class Supervisor:
         """Run one job to its end. Raises ``NurseryLost``."""
         child = await self._nursery.take()
         job = self._job = JobRun(
-            self.loop, self.connections, self._environments, child, assignment, self._next
+            self.loop, self.connections, lambda: self._environments, child, assignment, self._next
         )
         self._nursery.on_death(child, job.child_died)
         try:

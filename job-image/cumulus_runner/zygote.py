@@ -6,65 +6,30 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import array
 import contextlib
-import fcntl
 import json
 import os
 import select
 import signal
 import socket
-import struct
 import tempfile
 import traceback
 from typing import Any, Dict, List, NoReturn, Tuple
 
 from . import native
+from .child import CLAIMED, GO, PLACE, Commands
+from .descriptors import Ends, close_all_but, pipes, take_places
 from .interpreter import Interpreter
-from .limits import job_environment
-from .nursery import BORN, CLAIMED, DIED, GO, PLACE, REPORT
+from .limits import keep_own_variables
+from .nursery import BORN, DIED, REPORT
 from .prefault import HotPages, find_hot_pages
 from .processes import end_strays
-
-_PIPE_BYTES = 1024 * 1024
-_F_SETPIPE_SZ = 1031  # fcntl names it since Python 3.10.
-_HEAD = struct.Struct("<cI")
-
-
-class Commands:
-    """A child's end of its command socket: reads commands one at a time."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def receive(self) -> Tuple[bytes, bytes]:
-        """The next command. Raises ``EOFError`` when the supervisor is gone."""
-        kind, size = _HEAD.unpack(self._exactly(_HEAD.size))
-        return kind, self._exactly(size)
-
-    def _exactly(self, size: int) -> bytes:
-        data = self._connection.recv(size)
-        if len(data) == size:
-            return data
-        pieces: List[bytes] = [data]
-        size -= len(data)
-        while size:
-            if not pieces[-1]:
-                raise EOFError
-            pieces.append(self._connection.recv(min(size, 1 << 20)))
-            size -= len(pieces[-1])
-        return b"".join(pieces)
-
-    def expect(self, kind: bytes) -> Any:
-        """The JSON of the next command, which must be of this kind."""
-        found, payload = self.receive()
-        if found != kind:
-            raise EOFError(f"expected command {kind!r}, got {found!r}")
-        return json.loads(payload)
 
 
 class _Rehearsed(Commands):
     """The commands of a job that was never asked for."""
 
     def __init__(self, folder: str) -> None:
+        super().__init__(None)
         program = {"kind": "cell", "source": "x = 1\nprint(x)\nx", "title": "Cell rehearsed"}
         commands: List[Tuple[bytes, Any]] = [
             (PLACE, {"workdir": folder, "env": {"A": "1"}}),
@@ -85,7 +50,7 @@ def _hot_pages(interpreter: Interpreter) -> HotPages:
         reading, nowhere = os.pipe()
 
         def rehearse() -> None:
-            _take_places(nowhere, nowhere)
+            take_places(nowhere, nowhere)
             interpreter.live(commands, nowhere)
 
         found = find_hot_pages(rehearse)
@@ -122,7 +87,7 @@ def _live(connection: socket.socket) -> int:
     os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, _noted)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    _have_no_foreign_variables()
+    keep_own_variables()
     interpreter = Interpreter()
     children: Dict[int, bool] = {}
     poll = select.poll()
@@ -171,39 +136,31 @@ def _reap(connection: socket.socket, children: Dict[int, bool]) -> None:
 
 def _fork(interpreter: Interpreter, hot_pages: HotPages, connection: socket.socket) -> int:
     ours, theirs = socket.socketpair()
-    frames, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
-    with contextlib.suppress(OSError):  # More than this user may have; the default serves too.
-        fcntl.fcntl(frames[1], _F_SETPIPE_SZ, _PIPE_BYTES)
+    reading, writing = pipes()
     pid = os.fork()
     if pid == 0:
         hot_pages.copy()
-        _be_child(interpreter, theirs, (frames[1], stdout[1], stderr[1]))
-    reading = (frames[0], stdout[0], stderr[0])
-    for fd in reading:
-        os.set_blocking(fd, False)
+        _be_child(interpreter, theirs, writing)
     fds = array.array("i", (ours.fileno(), *reading))
     connection.sendmsg([REPORT.pack(BORN, pid, 0)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
     ours.close()
     theirs.close()
-    for fd in (*reading, frames[1], stdout[1], stderr[1]):
+    for fd in (*reading, *writing):
         os.close(fd)
     return pid
 
 
-def _be_child(interpreter: Interpreter, theirs: socket.socket, writing: Tuple[int, int, int]) -> NoReturn:
+def _be_child(interpreter: Interpreter, theirs: socket.socket, writing: Ends) -> NoReturn:
     status = 70
     try:
         os.setsid()
         _signal.set_wakeup_fd(-1)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-        _take_places(writing[1], writing[2])
-        low = 3
-        for fd in sorted((theirs.fileno(), writing[0])):
-            os.closerange(low, fd)
-            low = fd + 1
-        os.closerange(low, _DESCRIPTORS)
-        status = interpreter.live(Commands(theirs), writing[0])
+        frames, stdout, stderr = writing
+        take_places(stdout, stderr)
+        close_all_but((theirs.fileno(), frames))
+        status = interpreter.live(Commands(theirs.recv), frames)
     except EOFError:
         status = 0
     except BaseException:
@@ -215,24 +172,6 @@ def _be_child(interpreter: Interpreter, theirs: socket.socket, writing: Tuple[in
 def _log_exception() -> None:
     """To the executor's log, or in a child to its own standard error."""
     os.write(2, traceback.format_exc().encode("utf-8", "replace"))
-
-
-def _have_no_foreign_variables() -> None:
-    """Keep only what a job may see."""
-    kept = job_environment(os.environ)
-    os.environ.clear()
-    os.environ.update(kept)
-
-
-def _take_places(stdout: int, stderr: int) -> None:
-    """Make these the standard streams of this process; nothing can be read."""
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(stdout, 1)
-    os.dup2(stderr, 2)
-
-
-#: No descriptor of the nursery is higher.
-_DESCRIPTORS = 256
 
 
 def _noted(number: int, frame: object) -> None:
