@@ -17,7 +17,6 @@ from cumulus_server.executors.swarm import SwarmExecutor
 from tests.fakes.runner_relay import FakeJob, FakeRelay
 from tests.rig import Rig
 
-from .harness import until
 from .work import PATIENT, WORK
 
 
@@ -92,10 +91,10 @@ class SwarmHarness:
 
     async def nothing_left(self, timeout_s: float = 60) -> None:
         """Wait until all is gone."""
-        async with asyncio.timeout(timeout_s):
-            while left := await asyncio.to_thread(self.left):  # noqa: ASYNC110
-                print(left)
-                await asyncio.sleep(0.5)
+        end = asyncio.get_running_loop().time() + timeout_s
+        while left := await asyncio.to_thread(self.left):
+            assert asyncio.get_running_loop().time() < end, left
+            await asyncio.sleep(0.2)
 
     def close(self) -> None:
         self.relay.stop()
@@ -116,6 +115,3 @@ def client(host: str) -> docker.DockerClient:
     made = docker.DockerClient(base_url=host, version="1.45", timeout=20)
     made.api.trust_env = False
     return made
-
-
-__all__ = ["SwarmHarness", "client", "until"]

@@ -12,12 +12,21 @@ import pytest
 from cumulus_server.executors.base import Executor, StartFailed
 
 from .harness import HARNESSES, Ends, Harness
+from .swarm_harness import SwarmHarness
 from .work import PATIENT, SHORT, STUBBORN
 
+#: What of the machine an executor is tested with.
+_MARKS = {"docker": pytest.mark.needs_engine, "swarm": pytest.mark.needs_rig}
 
-@pytest.fixture(params=list(HARNESSES))
+
+@pytest.fixture(params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in (*HARNESSES, "swarm")])
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
-    made = HARNESSES[request.param](tmp_path)
+    made: Harness
+    if request.param == "swarm":
+        image = request.getfixturevalue("job_image")
+        made = SwarmHarness(tmp_path, request.getfixturevalue("rig"), image)
+    else:
+        made = HARNESSES[request.param](tmp_path)
     yield made
     made.close()
 

@@ -49,10 +49,10 @@ class SwarmExecutor:
     claim_timeout_s = 900.0
     reach = "network"
 
-    def __init__(self, config: ContainerConfig) -> None:
-        """Nothing is connected before ``open``."""
+    def __init__(self, config: ContainerConfig, supervisor: Supervisor | None = None) -> None:
+        """Nothing is connected before ``open``. ``close`` stops the supervisor."""
         self.config = config
-        self._supervisor = Supervisor()
+        self._supervisor = supervisor or Supervisor()
         self._manager = Manager(config.host, config.relay_id)
         self._supplies = Supplies(self._manager, config)
         self._watch = Watch(self._manager, self._finish, self._start_by_name)
