@@ -89,7 +89,9 @@ def needs(item: pytest.Item) -> str:
 
 
 def _fixtures(item: pytest.Item) -> set[str]:
-    return set(getattr(item, "fixturenames", ()))
+    """What a test asks for, by argument or, as one of its parameters, by name."""
+    params = getattr(getattr(item, "callspec", None), "params", {}).values()
+    return {*getattr(item, "fixturenames", ()), *(value for value in params if isinstance(value, str))}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -118,7 +120,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Provide outside of the time limit that a test has; what fails is told by the fixtures."""
     if kind := needs(item):
-        for name in {kind, *_IMAGES} & {kind, *_fixtures(item)}:
+        for name in {kind, "job_image", *_fixtures(item) & _IMAGES.keys()}:
             _provided.lacking(name)
     return (yield)
 
