@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from cumulus_jupyter.protocol.channel import Claim, Outcome
 from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition
@@ -43,6 +44,8 @@ class FakeRelay:
         *,
         patience: Patience | None = None,
         files: Path = Path("/nonexistent"),
+        order: Sequence[str] = (),
+        **inventory: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
         clock = getattr(loop, "now_ms", None)
@@ -50,8 +53,8 @@ class FakeRelay:
         self.store = store
         self.hub = Hub()
         self.hub.store = store  # type: ignore[assignment]
-        self.scheduler = Scheduler()
-        self.inventory = Inventory(self.scheduler, executors, **more)
+        self.scheduler = Scheduler(order)
+        self.inventory = Inventory(self.scheduler, executors, **more, **inventory)
         self.reconciler = Reconciler(
             store,  # type: ignore[arg-type]
             self.hub,
