@@ -118,7 +118,7 @@ def _is_ours(trace: types.TracebackType) -> bool:
 
 
 def _is_in(trace: types.TracebackType, part: str) -> bool:
-    return part in trace.tb_frame.f_code.co_filename.replace("\\", "/")
+    return part in "/" + trace.tb_frame.f_code.co_filename.replace("\\", "/")
 
 
 def run_awaitable(work: Coroutine[Any, Any, Any]) -> Any:
