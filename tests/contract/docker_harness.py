@@ -16,11 +16,12 @@ from cumulus_server.executors.containers.settings import ContainerConfig
 from cumulus_server.executors.docker import DockerExecutor
 from cumulus_server.supervisor import Supervisor
 from tests.fakes.runner_relay import FakeJob, FakeRelay
+from tests.rig.provision import job_images
 
 from .work import PATIENT, WORK
 
 #: What tests run jobs in; ``make image`` builds it.
-IMAGE = "cumulus-job:py3.11-slim"
+IMAGE = job_images().slim
 
 
 class DockerHarness:
