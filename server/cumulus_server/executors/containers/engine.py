@@ -116,7 +116,11 @@ class Engine:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                self._made = self._connect()
+                made = self._connect()
+                if self._closed:  # meanwhile
+                    made[0].close()
+                    raise EngineGone(f"The connection to the Docker Engine at {self.host} is closed")
+                self._made = made
             return self._made[0]
 
     def _connect(self) -> tuple[Any, Mapping[str, Any]]:

@@ -43,6 +43,9 @@ class Stream:
         self._closed.set()
         if not self._open.done():
             self._open.cancel()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         close = getattr(self._source, "close", None)
         if close is not None:
             with contextlib.suppress(Exception):  # a generator that waits for its next item
@@ -52,6 +55,9 @@ class Stream:
         last: Exception | None = None
         try:
             self._source = self._begin()
+            if self._closed.is_set():  # closed meanwhile, when there was nothing to hang up on
+                self._hang_up()
+                return
             self._soon(self._connected)
             for item in self._source:
                 if self._closed.is_set():
