@@ -78,7 +78,7 @@ class Rig:
             return False
         with contextlib.suppress(DockerFailed):
             ready = self.ready()
-            return all(member in ready for member in self.nodes)
+            return all(member in ready and self._in_swarm(member) for member in self.nodes)
         return False
 
     def ready(self) -> list[str]:
@@ -160,7 +160,11 @@ class Rig:
         """Start a killed node and wait until Swarm has it back."""
         docker("start", self._container(member))
         self._until(lambda: answers(self.engine(member)), f"the engine of {member} does not answer")
-        self._until(lambda: self._short(member) in self.ready(), f"{member} is not back in the Swarm")
+        # The manager may not have noticed yet that it was away.
+        self._until(
+            lambda: self._in_swarm(member) and self._short(member) in self.ready(),
+            f"{member} is not back in the Swarm",
+        )
 
     def _container(self, member: str) -> str:
         return f"{self.name}-{self._short(member)}"
@@ -217,15 +221,19 @@ class Rig:
         if state is not None:
             self.mend(member)
 
+    def _in_swarm(self, member: str) -> bool:
+        state = docker("info", "--format", "{{.Swarm.LocalNodeState}}", host=self.engine(member))
+        return state == "active"
+
     def _make_swarm(self) -> None:
-        if _swarm_state(self.manager_host) == "active":
+        if self._in_swarm(MANAGER):
             return
         address = f"{self._network()[0]}.2"
         docker("swarm", "init", "--availability", "drain", "--advertise-addr", address,
                "--listen-addr", f"{address}:{_SWARM_PORT}", host=self.manager_host)  # fmt: skip
 
     def _join(self, worker: str, token: str) -> None:
-        if _swarm_state(self.engine(worker)) == "active":
+        if self._in_swarm(worker):
             return
         manager = f"{self._network()[0]}.2:{_SWARM_PORT}"
         docker("swarm", "join", "--token", token, manager, host=self.engine(worker))
@@ -255,7 +263,3 @@ def sockets() -> Path:
 
 def _state(container: str) -> str:
     return docker("inspect", "--format", "{{.State.Status}}", container)
-
-
-def _swarm_state(host: str) -> str:
-    return docker("info", "--format", "{{.Swarm.LocalNodeState}}", host=host)
