@@ -28,6 +28,14 @@ _MIB = 2**20
 _LEAST_MEMORY_MIB, _LEAST_CPU = 6, 0.01
 #: Names under which tools look for certificates to trust.
 _CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+#: What pip and uv call the same.
+_UV_NAMES = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_NO_INDEX": "UV_NO_INDEX",
+    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
+}
 
 
 @dataclass(frozen=True)
@@ -139,9 +147,18 @@ def environment(gpus: Sequence[str]) -> dict[str, str]:
 
 
 def job_environment(config: ContainerConfig) -> dict[str, str]:
-    """What jobs and installers get beside what each job brings."""
+    """What jobs and installers get beside what each job brings.
+
+    What is said to pip is said to uv too, which the runner prefers where an image has it.
+    """
     trusted = dict.fromkeys(_CA_NAMES, CA_BUNDLE) if config.ca_bundle else {}
-    return {**trusted, **config.env}
+    said = config.env
+    translated = {uv: said[pip] for pip, uv in _UV_NAMES.items() if pip in said}
+    if "UV_FIND_LINKS" in translated:
+        translated["UV_FIND_LINKS"] = ",".join(translated["UV_FIND_LINKS"].split())
+    if "UV_INDEX" in translated:
+        translated["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does with several
+    return {**trusted, **translated, **said}
 
 
 def _assignment(

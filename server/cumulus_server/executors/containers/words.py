@@ -11,6 +11,7 @@ from ..base import StartFailed
 TOO_OLD = 78
 _SIGKILL = 128 + signal.SIGKILL
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+_ANOTHER_IMAGE = "Choose an image with Python 3.9 or newer, or add it to this one."
 _OLD_PYTHON = re.compile(r"cumulus: (this image has Python [\d.]+)")
 
 
@@ -35,26 +36,28 @@ def of_end(exit_code: int | None, *, oom: bool, image: str, memory_mib: int, out
     return f"{how}: {lines[-1]}" if lines else how
 
 
+def advice(exit_code: int | None) -> str:
+    """What to do about a container that ended so; empty where another try may help."""
+    return _ANOTHER_IMAGE if exit_code in (TOO_OLD, _NOT_EXECUTABLE, _NOT_FOUND) else ""
+
+
 def no_python(image: str) -> str:
     """There is nothing in it that could run the runner."""
-    return (
-        f"The image {image} has no python3 on its PATH. Choose an image with Python 3.9 or newer, "
-        "or add it to this one."
-    )
+    return f"The image {image} has no python3 on its PATH"
 
 
 def old_python(image: str, output: str = "") -> str:
     """The image's Python can't run the runner."""
     found = _OLD_PYTHON.search(output)
     has = f"has {found[1].removeprefix('this image has ')}" if found else "has an old Python"
-    return f"The image {image} {has}; jobs need 3.9 or newer. Choose an image with a newer Python."
+    return f"The image {image} {has}; jobs need 3.9 or newer"
 
 
 def of_start_error(message: str, image: str) -> StartFailed:
     """Why an engine could not make or start the container, from its own message."""
     said = message.lower()
     if "executable file not found" in said or ("exec:" in said and "no such file" in said):
-        return StartFailed(no_python(image), permanent=True)
+        return StartFailed(no_python(image), next=_ANOTHER_IMAGE, permanent=True)
     if "no such image" in said:
         return missing_image(image)
     if "bind source path does not exist" in said:
