@@ -8,7 +8,7 @@ last of all. Where an engine can't be had they are left out, saying why; in cont
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,6 +29,7 @@ class Provided:
     """What has been provided in this run so far, and what could not be."""
 
     def __init__(self) -> None:
+        self.tell: Callable[[str], None] = print
         self.left_out = 0
         self.rig: Rig | None = None
         self._own_rig = False
@@ -42,6 +43,7 @@ class Provided:
                 return because
         if name not in self._done:
             self._done.add(name)
+            self.tell(f"making ready: {name if name in ('engine', 'rig') else image(name)}")
             try:
                 self._provide(name)
             except (provision.Lacking, DockerFailed, RigBroken) as error:
@@ -99,6 +101,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{mark}: {meaning}")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+
+        def tell(line: str) -> None:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+        _provided.tell = tell
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ("", "engine", "rig").index(needs(item)))
@@ -120,7 +133,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Provide outside of the time limit that a test has; what fails is told by the fixtures."""
     if kind := needs(item):
-        for name in {kind, "job_image", *_fixtures(item) & _IMAGES.keys()}:
+        for name in sorted({kind, "job_image", *_fixtures(item) & _IMAGES.keys()}):
             _provided.lacking(name)
     return (yield)
 

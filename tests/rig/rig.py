@@ -257,8 +257,8 @@ class Rig:
 
 def sockets() -> Path:
     """Short, since the path of a socket may have no more than 107 characters."""
-    below = "/run" if os.getuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
-    return Path(below) / "cumulus-rig"
+    user = os.getuid()
+    return Path("/run/cumulus-rig" if user == 0 else f"/tmp/cumulus-rig-{user}")
 
 
 def _state(container: str) -> str:
