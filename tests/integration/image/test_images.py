@@ -148,6 +148,20 @@ def test_the_libraries_work_together(full_job_image: str) -> None:
     assert ended.out == "True True 2.0\n1.0 1\n", ended.err
 
 
+def test_fonts_are_known_in_a_new_home(full_job_image: str) -> None:
+    code = (
+        "import glob, os, logging; logging.basicConfig(level=logging.INFO)\n"
+        "file, = glob.glob(os.path.expanduser('~/.cache/matplotlib/fontlist-*'))\n"
+        "before = os.stat(file).st_mtime_ns\n"
+        "import matplotlib.font_manager\n"
+        "print(os.stat(file).st_mtime_ns == before)\n"
+        "os.makedirs(os.path.expanduser('~/.config/other'))"
+    )
+    options = ("--read-only", "--volume", "/tmp", "--env", "HOME=/tmp/home", "--user", "4321:4321")
+    ended = run(full_job_image, "python3", "-W", "error", "-c", code, options=options)
+    assert (ended.out, ended.err) == ("True\n", "")
+
+
 def test_there_is_an_opencl_loader(image: str) -> None:
     code = "import ctypes; ctypes.CDLL('libOpenCL.so.1').clGetPlatformIDs; print('there')"
     assert run(image, "python3", "-c", code).out == "there\n"
