@@ -15,12 +15,14 @@ START_TRIES = 3
 #: States in which an instance is there, or about to be.
 LIVE = frozenset({SCHEDULING, CREATING_PARTITION, RUNNING})
 _LAST_WORDS = 400
+_AGAIN = "Run it again; --retries N does so by itself."
 
 
-def lost(reason: str, start_failures: int) -> Callable[[Transaction, JobRow], JobRow]:
+def lost(reason: str, start_failures: int, next: str = "") -> Callable[[Transaction, JobRow], JobRow]:
     """The end of an attempt whose runner is gone: again where a retry is left, else FAILED.
 
-    ``start_failures`` counts the attempts of this job that no runner claimed, this one included.
+    ``start_failures`` counts the attempts of this job that no runner claimed, this one included;
+    ``next`` is what to do about the reason, where running it again does not help.
     """
 
     def end(tx: Transaction, job: JobRow) -> JobRow:
@@ -35,7 +37,7 @@ def lost(reason: str, start_failures: int) -> Callable[[Transaction, JobRow], Jo
         words = _last_words(tx, job)
         if words:
             what += f". Its last output: {words}"
-        return to_target(Unavailable(what, next="Run it again; --retries N does so by itself."))(tx, job)
+        return to_target(Unavailable(what, next=next or _AGAIN))(tx, job)
 
     return end
 

@@ -26,8 +26,8 @@ Key = tuple[str, int]
 
 #: Seconds that an executor has to say what a silent instance has said.
 _EXPLAIN_S = 10.0
-#: A runner's exit status where what it was started in can never run a job.
-_UNFIT = 78
+#: Exit statuses where what a runner was started in can never run a job: its Python is too old, or none.
+_UNFIT = frozenset({78, 126, 127})
 
 
 class LiveAttempts:
@@ -103,13 +103,14 @@ class LiveAttempts:
         try:
             await self._launcher.act(launch, telling)
         except Exception as error:
-            reason = str(error)
-            if not isinstance(error, CumulusError):
+            if isinstance(error, CumulusError):
+                status = InstanceStatus(False, message=error.message, next=error.next)
+            else:
                 log.exception("the job %s could not be started", job_id)
-                reason = f"{type(error).__name__}: {error}"
+                status = InstanceStatus(False, message=f"{type(error).__name__}: {error}")
             if isinstance(error, StartFailed) and error.permanent:
                 self._start_failures[job_id] = endings.START_TRIES
-            self.gone(job_id, attempt, InstanceStatus(False, message=reason))
+            self.gone(job_id, attempt, status)
         finally:
             telling.end()
             self._launching.pop(job_id, None)
@@ -122,9 +123,7 @@ class LiveAttempts:
             return None  # begun by another relay on the same store, which looks after it
         gone = self._ends.pop(job.id, None)
         if gone is not None and gone[0] == job.attempt:
-            if gone[1].exit_code == _UNFIT:
-                self._start_failures[job.id] = endings.START_TRIES
-            return await self._lost(job, gone[1].message or "it ended without a word")
+            return await self._lost(job, gone[1])
         if job.target != "COMPLETED":
             return await self._end_early(job, watch)
         if job.status != RUNNING:
@@ -149,15 +148,18 @@ class LiveAttempts:
         if left_s > 0:
             return left_s
         self._forced.add((job.id, job.attempt))
-        return await self._lost(job, "it did not report in time")
+        return await self._lost(job, InstanceStatus(False, message="it did not report in time"))
 
-    async def _lost(self, job: JobRow, reason: str) -> float | None:
+    async def _lost(self, job: JobRow, status: InstanceStatus) -> float | None:
+        reason = status.message or "it ended without a word"
+        if status.exit_code in _UNFIT:
+            self._start_failures[job.id] = endings.START_TRIES
         if not job.claimed:
             reason = await self._explained(job, reason)
             self._start_failures[job.id] = self._start_failures.get(job.id, 0) + 1
         await self._look(job.executor)
         failures = self._start_failures.get(job.id, 0)
-        await self._store.run(endings.of_attempt(job.id, job.attempt, endings.lost(reason, failures)))
+        await self._store.run(endings.of_attempt(job.id, job.attempt, endings.lost(reason, failures, status.next)))
         return 0.0 if job.claimed else min(5.0, 0.1 * 2**failures)
 
     async def _explained(self, job: JobRow, reason: str) -> str:

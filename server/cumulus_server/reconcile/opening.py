@@ -35,6 +35,8 @@ class Opening:
 
     def changed(self, executor: Executor) -> None:
         """The executor has news."""
+        if executor.settled.is_set() and not executor.trouble:
+            self._loop.inventory.look_again(executor)
         self._news[executor.name].set()
 
     async def take_up(self, executor: Executor) -> None:

@@ -34,7 +34,7 @@ def refusal(
         return _in_trouble(ask.executor, troubles[ask.executor])
     if capacity.could_ever(ask):
         return None
-    if not ask.executor and chosen in capacity.unknown:
+    if chosen in capacity.unknown:
         assert chosen is not None
         return _in_trouble(chosen, troubles.get(chosen) or capacity.unknown[chosen])
     error = _of_workers(capacity, ask)

@@ -119,13 +119,21 @@ class Inventory:
         self._held_back[executor.name] = asyncio.Event()
         self._scheduler.capacity.set_unknown(executor.name, _LOOKING)
 
+    def look_again(self, executor: Executor) -> None:
+        """There is news of an executor that is not taken up yet: it is worth waiting for."""
+        if executor.name in self._held_back:
+            self._held_back[executor.name].clear()
+            self._scheduler.capacity.set_unknown(executor.name, _LOOKING)
+
     def give_up(self, executor: Executor) -> None:
         """The executor's first look found nothing to use; it is waited for unless it is optional."""
         optional = executor.name in self._optional
-        why = None if optional else self.trouble(executor.name) or _LOOKING
-        self._scheduler.capacity.set_unknown(executor.name, why)
+        why = self.trouble(executor.name) or _LOOKING
+        for worker in self._all_down(executor, why):
+            self._scheduler.capacity.set_worker(worker)
+        self._scheduler.capacity.set_unknown(executor.name, None if optional else why)
         self._note_trouble(executor)
-        self._held_back[executor.name].set()
+        self._held_back.setdefault(executor.name, asyncio.Event()).set()
 
     def _known(self, executor: Executor) -> list[Worker]:
         rooms = self._scheduler.capacity.rooms.values()

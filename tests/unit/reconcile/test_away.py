@@ -342,3 +342,31 @@ async def test_runners_that_cannot_reach_the_relay_get_no_jobs() -> None:
     await relay.reconciler.sweep()
     bench.runner.relay = relay
     assert (await relay.released(await relay.submit(executor="far"))).status == "COMPLETED"
+
+
+@virtual
+async def test_an_engine_that_leaves_while_it_is_taken_up_is_taken_up_later() -> None:
+    bench = FarBench()
+    bench.runner.default_s = 100
+    relay = await bench.relay()
+    job_id = await relay.submit(executor="far")
+    await relay.until(job_id, "RUNNING")
+    await relay.crash()
+    relay = FakeRelay(
+        bench.store, [FakeExecutor(bench.world), far := DistantExecutor(bench.far_world, name="far")]
+    )
+    recover, tries = far.recover, 0
+
+    async def leaving(handle: dict[str, Any]) -> Any:
+        nonlocal tries
+        tries += 1
+        far.there = tries > 2
+        return await recover(handle)
+
+    far.recover = leaving  # type: ignore[method-assign]
+    await relay.start()
+    bench.runner.relay = relay
+    await asyncio.sleep(1)
+    far.there = True
+    assert (await relay.released(job_id)).attempt == 1
+    assert (await relay.released(await relay.submit(executor="far"))).status == "COMPLETED"
