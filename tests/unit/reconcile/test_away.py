@@ -360,7 +360,7 @@ async def test_an_engine_that_leaves_while_it_is_taken_up_is_taken_up_later() ->
     async def leaving(handle: dict[str, Any]) -> Any:
         nonlocal tries
         tries += 1
-        far.there = tries > 2
+        far.there = tries > 1
         return await recover(handle)
 
     far.recover = leaving  # type: ignore[method-assign]
