@@ -14,7 +14,7 @@ import pytest
 
 from tests.rig import provision
 from tests.rig.docker import DockerFailed
-from tests.rig.rig import Rig, RigBroken, default_name
+from tests.rig.rig import Rig, RigBroken, forsaken, run_name
 
 _IMAGES = {"job_image": "slim", "full_job_image": "full", "other_job_image": "other"}
 _ENGINE = {"engine", *_IMAGES}
@@ -67,8 +67,10 @@ class Provided:
         rig = Rig()
         if not rig.is_up():
             # One that stands already is somebody's (make rig-up), and stays; ours has another name.
-            rig = Rig(f"{default_name()}-tests")
+            rig = Rig(run_name())
             self._own_rig = True
+            for name in forsaken():
+                Rig(name).down()
         self.rig = rig
         rig.up()
         rig.load(image("job_image"))

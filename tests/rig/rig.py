@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.homes import alive
 from tests.rig import node
 from tests.rig.docker import DockerFailed, answers, copy_image, docker, lines
 
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LABEL = "io.cumulus.rig"
 MANAGER = "manager"
 WORKERS = 2
+_RUN = "-run"
 _SWARM_PORT = 2377
 _READY_S = 60.0
 #: A switched-off network card: nothing in, nothing out, and nothing of the containers within.
@@ -29,6 +31,18 @@ _CUT = (("PREROUTING", "-i"), ("POSTROUTING", "-o"))
 def default_name() -> str:
     """The name of this clone's rig: two clones on one machine don't meet."""
     return f"cumulus-rig-{zlib.crc32(str(ROOT).encode()):08x}"
+
+
+def run_name() -> str:
+    """A name for a rig of this process alone; ``forsaken`` finds those of processes that were killed."""
+    return f"{default_name()}{_RUN}{os.getpid()}"
+
+
+def forsaken() -> list[str]:
+    """Rigs that were brought up for a process of this clone that is no longer there."""
+    labels = lines("network", "ls", "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
+    names = {name for name in labels if name.startswith(default_name() + _RUN)}
+    return sorted(name for name in names if not alive(int(name.partition(_RUN)[2].partition("-")[0])))
 
 
 class RigBroken(Exception):
@@ -46,6 +60,7 @@ class Rig:
         self.name = name or default_name()
         self._asked = workers
         self._folder = sockets() / self.name
+        self._lock = sockets() / f"{self.name}.lock"
 
     @property
     def workers(self) -> list[str]:
@@ -126,6 +141,7 @@ class Rig:
             if networks := lines("network", "ls", "--quiet", *mine):
                 docker("network", "rm", *networks)
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._lock.unlink()
 
     def load(self, *images: str) -> None:
         """Bring images of this machine's engine to every node that lacks them."""
@@ -250,7 +266,7 @@ class Rig:
     def _alone(self) -> Iterator[None]:
         """Nobody else brings this rig up or down meanwhile."""
         self._folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._folder.with_suffix(".lock").open("w") as lock:
+        with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

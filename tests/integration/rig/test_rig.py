@@ -11,7 +11,7 @@ import pytest
 from tests.homes import wait_for
 from tests.rig import Rig
 from tests.rig.docker import answers, docker, image_id, lines
-from tests.rig.rig import LABEL, default_name
+from tests.rig.rig import LABEL, run_name
 
 #: Swarm asks each worker every five seconds, and gives it up after three of those.
 _SEEN_DOWN_S = 30.0
@@ -21,7 +21,7 @@ _TICKING = "import itertools, time\nfor n in itertools.count(): print(n, flush=T
 @pytest.fixture(scope="module")
 def small(job_image: str) -> Iterator[Rig]:
     """A rig with one worker, beside any other."""
-    rig = Rig(f"{default_name()}-small", workers=1)
+    rig = Rig(f"{run_name()}-small", workers=1)
     rig.up()
     rig.load(job_image)
     yield rig
