@@ -101,6 +101,8 @@ class InstanceStatus:
     exit_code: int | None = None
     #: Why it is not alive, in words a user understands.
     message: str = ""
+    #: What to do about that; empty where another try may help.
+    next: str = ""
 
 
 @dataclass(frozen=True)

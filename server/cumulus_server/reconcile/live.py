@@ -159,7 +159,8 @@ class LiveAttempts:
             self._start_failures[job.id] = self._start_failures.get(job.id, 0) + 1
         await self._look(job.executor)
         failures = self._start_failures.get(job.id, 0)
-        await self._store.run(endings.of_attempt(job.id, job.attempt, endings.lost(reason, failures, status.next)))
+        end = endings.lost(reason, failures, status.next)
+        await self._store.run(endings.of_attempt(job.id, job.attempt, end))
         return 0.0 if job.claimed else min(5.0, 0.1 * 2**failures)
 
     async def _explained(self, job: JobRow, reason: str) -> str:
