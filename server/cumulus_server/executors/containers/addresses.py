@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ def resolve(host: str) -> str:
     if not os.path.exists(USUAL_SOCKET) and own.is_absolute() and own.exists():
         return f"unix://{own}"
     return f"unix://{USUAL_SOCKET}"
+
+
+def knock(host: str) -> None:
+    """Raise the ``OSError`` of a socket's file that cannot be connected to; docker-py leaves its own open."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(10)
+            door.connect("/" + host.removeprefix("unix://").lstrip("/"))
 
 
 def tls_of(host: str) -> dict[str, Any]:

@@ -126,6 +126,7 @@ class Engine:
     def _connect(self) -> tuple[Any, Mapping[str, Any]]:
         import docker  # takes a tenth of a second
 
+        addresses.knock(self.host)
         client = docker.DockerClient(
             version="auto", timeout=CALL_S, max_pool_size=self._threads, **addresses.tls_of(self.host)
         )
