@@ -256,3 +256,27 @@ async def test_what_a_runner_may_not_link_to(server: Server, tmp_path: Path) -> 
     assert (await by_line(server, "value", key, name="../v", path=str(there)))[0] == 400
     assert (await by_line(server, "value", new_token(), name="v", path=str(there)))[0] == 401
     assert (await by_line(server, "submit", key))[0] == 404
+
+
+async def test_an_image_whose_python_cannot_read_the_values_runs_nothing(server: Server) -> None:
+    job_id = await server.submit({"python": "3.12", "python_exact": True, "image": "mine"})
+    token = await server.moving.begin(job_id, executor="docker")
+    answer = await server.claim(job_id, token, new_token())
+    assert answer.code == 409
+    job = json.loads((await server.fetch("GET", f"/jobs/{job_id}")).body)
+    assert (job["state"], job["error"]["code"], job["error"]["job_id"]) == (
+        "FAILED",
+        "INVALID_ARGUMENT",
+        job_id,
+    )
+    assert "The image mine has Python 3.11" in job["error"]["message"]
+    assert "only Python 3.12 can read" in job["error"]["message"]
+    assert "Use an image with Python 3.12" in job["error"]["next"]
+    assert server.moving.woken[-1] == job_id
+    assert (await server.claim(job_id, token, new_token())).code == 409
+
+
+async def test_any_python_will_do_where_nothing_is_pickled(server: Server) -> None:
+    job_id = await server.submit({"python": "3.12", "image": "mine"})
+    token = await server.moving.begin(job_id, executor="docker")
+    assert (await server.claim(job_id, token, new_token())).code == 200

@@ -31,11 +31,13 @@ class Conflict(EngineRefused):
 
 def told(error: Exception, host: str, setting: str) -> Exception:
     """The error of ours for one that a call of docker-py has raised; others as they are."""
+    if isinstance(error, EngineGone | EngineRefused):
+        return error
+    if type(error).__module__ == "builtins" and isinstance(error, OSError):
+        return _gone(error, host, setting)  # without docker-py, which is not loaded where no engine is
     import docker.errors
     import requests.exceptions
 
-    if isinstance(error, EngineGone | EngineRefused):
-        return error
     if isinstance(error, docker.errors.APIError):
         return _refused(error)
     if isinstance(error, docker.errors.InvalidVersion):
