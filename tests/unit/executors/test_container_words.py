@@ -40,7 +40,7 @@ def test_how_it_ended(code: int, oom: bool, said: str) -> None:
     ("message", "said", "permanent"),
     [
         ("pull access denied for x, repository does not exist or may require 'docker login': denied: "
-         "requested access to the resource is denied", "does not exist, or its registry does not show it", True),
+         "requested access to the resource is denied", "or its registry does not show it", True),
         ("manifest for x:1 not found: manifest unknown", "does not exist", True),
         ("unauthorized: authentication required", "The registry refuses the image", True),
         ("invalid reference format", "This is no name of an image", True),
