@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from .shell import IPythonShell
 
-#: Modules of others that do not ask where they are.
-_INDIFFERENT = frozenset({"numpy", "cloudpickle", "cumulus_jupyter", "cumulus_runner"})
+#: Modules of others that do not ask where they are; and those of other Pythons, that this one's ask for.
+_INDIFFERENT = frozenset({"numpy", "cloudpickle", "cumulus_jupyter", "cumulus_runner", "org", "java"})
 #: A program with one of these words may look at what a shell has put in place.
 _TELLING = frozenset(
     """IPython __IPYTHON__ __builtin__ __builtins__ builtins _ih _oh _dh In Out ps1 ps2 displayhook excepthook
@@ -92,7 +92,7 @@ class LightShell(PlainShell):
             return vars(builtins)["display"](*values, **options)
 
         namespace.update(
-            dict.fromkeys(("_", "__", "___", "_i", "_ii", "_iii"), ""),
+            dict.fromkeys(("_", "__", "___"), ""),
             __builtins__=builtins,
             __builtin__=builtins,
             _ih=inputs,
@@ -103,7 +103,8 @@ class LightShell(PlainShell):
             get_ipython=get_ipython,
         )
         vars(builtins).update(get_ipython=get_ipython, display=display)
-        sys.meta_path.insert(0, _BeforeOthers(self))
+        self._hook = _BeforeOthers(self)
+        sys.meta_path.insert(0, self._hook)
         return namespace
 
     def full(self) -> IPythonShell:
@@ -122,6 +123,7 @@ class LightShell(PlainShell):
         return self._full
 
     def _build(self) -> None:
+        self._hook.done = True
         # Not the job's own modules, which may have the names of those that IPython imports.
         path, sys.path[:] = list(sys.path), self._path
         before = dict(self.namespace)
@@ -132,6 +134,11 @@ class LightShell(PlainShell):
             if self._program is not None:
                 shell.configure(self._program)
             self._full = shell
+        except BaseException:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "IPython"]:
+                del sys.modules[name]  # Half of it would be in the way of another attempt.
+            self._hook.done = False
+            raise
         finally:
             sys.path[:] = path
             for name in [name for name in self.namespace if name not in before]:
@@ -171,15 +178,15 @@ class _BeforeOthers:
 
     def __init__(self, shell: LightShell) -> None:
         self._shell = shell
-        self._done = False
+        #: True: there is nothing to do any more.
+        self.done = False
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> Union[ModuleSpec, None]:
         """The module itself where the shell has imported it meanwhile, else leave it to the other finders."""
-        if self._done or path is not None or name in _INDIFFERENT or name in sys.stdlib_module_names:
+        if self.done or path is not None or name in _INDIFFERENT or name in sys.stdlib_module_names:
             return None
         if name.startswith("_sysconfigdata"):
             return None
-        self._done = True
         with contextlib.suppress(Exception):  # Without a shell, the import can go on all the same.
             self._shell.full()
         if name not in sys.modules:

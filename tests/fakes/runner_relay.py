@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -95,13 +96,13 @@ class FakeJob:
 
 
 class FakeRelay:
-    """Serves the runner's routes on a local port; ``host`` is this machine's address there.
+    """Serves the runner's routes on a local port; ``host`` is this machine's address there, ``tls`` encrypts.
 
     ``before`` is called with method, route and job before each request is handled; it may return
     a status to answer with instead, or "drop" to hang up before, or "lose" to hang up after it.
     """
 
-    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.jobs: dict[str, FakeJob] = {}
         self.before: Callable[[str, str, FakeJob | None], int | str | None] = lambda *_: None
         self._connections: list[socket.socket] = []
@@ -136,6 +137,11 @@ class FakeRelay:
                 """A runner that hangs up is no news."""
 
         self._server = Server((host, port), Handler)
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -147,7 +153,7 @@ class FakeRelay:
     @property
     def url(self) -> str:
         """Its base URL."""
-        return f"http://{self._server.server_address[0]}:{self.port}/"
+        return f"{self._scheme}://{self._server.server_address[0]}:{self.port}/"
 
     def add(self, job: FakeJob) -> FakeJob:
         """Know a job."""
