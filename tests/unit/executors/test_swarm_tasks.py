@@ -72,7 +72,7 @@ def test_an_exit_status() -> None:
 
 def test_an_image_that_is_not_on_the_worker() -> None:
     found = status(state="rejected", error="No such image: img:1", desired="shutdown")
-    assert "The worker gpu-1 has no image img:1" in found.message and "docker load" in found.message
+    assert "The worker gpu-1 has no image img:1" in found.message and "docker load" in found.next
 
 
 def test_an_image_that_is_lacking_by_its_id_may_be_there_by_name() -> None:

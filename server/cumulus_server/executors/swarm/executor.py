@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 HANDLE_VERSION = 1
 #: Seconds beyond the grace that the end of a container may take.
 _END_S = 15.0
+#: Seconds after which a user is told that an image is being pulled.
+_PULL_TOLD_S = 1.5
 _GONE = InstanceStatus(False, message="the container is not there any more")
 _OFFERS = ("swarm", "docker", "container", "images")
 
@@ -45,8 +47,7 @@ class SwarmExecutor:
     """Runs jobs on the nodes of a Swarm. See ``executors.base.Executor`` for the methods."""
 
     name = "swarm"
-    #: An image may have to be pulled first, by the worker.
-    claim_timeout_s = 900.0
+    claim_timeout_s = 120.0
     reach = "network"
 
     def __init__(self, config: ContainerConfig, supervisor: Supervisor | None = None) -> None:
@@ -112,24 +113,46 @@ class SwarmExecutor:
         return handle(self.name, HANDLE_VERSION, request.job_id, request.attempt)
 
     async def prepare(self, request: StartRequest, tell: Tell = silent) -> None:
-        """Bring the runner to the Swarm. The image is pulled by the worker, where it has to be."""
+        """Have the worker pull the image, if it may have to: it does so for the attempt's own service."""
         await self._supplies.files()
+        image = self._image(request)
+        node = self._node(request.worker)
+        if (node.id, image) in self._watch.images or self._supplies.called(image) != image:
+            return
+        await self._begin(request)
+        key = _key(self.handle_for(request))
+        begun = asyncio.ensure_future(self._watch.begun(key))
+        try:
+            done, _ = await asyncio.wait([begun], timeout=_PULL_TOLD_S)
+            if not done:
+                tell(f"the worker {node.name} is pulling the image {image}")
+            status = await begun
+        finally:
+            begun.cancel()
+        if status is not None:
+            raise StartFailed(status.message, next=status.next, permanent=bool(status.next))
 
     async def start(self, request: StartRequest) -> Handle:
-        """Make the secret and the service."""
-        made = self.handle_for(request)
-        key = _key(made)
-        if self._watch.has(key) or key in self._starting:
-            return made
-        node = self._node(request.worker)
-        gpus = [device for device in request.devices if device in node.gpus]
-        image = images.image_for(request, self._supplies.images)
-        planned = plan(request, self.config, image, node.memory_mib, node.cpu, gpus=gpus)
-        # What was asked of the engine happens even where this is cancelled: destroy waits for it.
-        self._starting[key] = asyncio.get_running_loop().create_future()
-        self._supervisor.start(f"start {planned.name}", lambda: self._start(key, planned, node))
+        """Make the secret and the service, where ``prepare`` has not."""
+        await self._begin(request)
+        return self.handle_for(request)
+
+    async def _begin(self, request: StartRequest) -> None:
+        key = (request.job_id, request.attempt)
+        if self._watch.has(key) or key in self._ended:
+            return
+        if key not in self._starting:
+            node = self._node(request.worker)
+            gpus = [device for device in request.devices if device in node.gpus]
+            image = self._image(request)
+            planned = plan(request, self.config, image, node.memory_mib, node.cpu, gpus=gpus)
+            # What was asked of the engine happens even where this is cancelled: destroy waits for it.
+            self._starting[key] = asyncio.get_running_loop().create_future()
+            self._supervisor.start(f"start {planned.name}", lambda: self._start(key, planned, node))
         await asyncio.shield(self._starting[key])
-        return made
+
+    def _image(self, request: StartRequest) -> str:
+        return images.image_for(request, self._supplies.images)
 
     async def _start(self, key: Key, planned: ContainerPlan, node: nodes.Node) -> None:
         done = self._starting[key]

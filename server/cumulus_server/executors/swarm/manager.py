@@ -58,12 +58,13 @@ class Manager:
         """The Swarm's nodes."""
 
         def ask(api: Any) -> list[dict[str, Any]]:
+            listed = list(api.nodes())
             if tuple(map(int, str(api.api_version).split("."))) < OLDEST_API:
                 raise SwarmAway(
                     f"The Swarm manager at {self.engine.host} is too old (API {api.api_version})",
                     next="Docker 25 or newer is needed (API 1.44).",
                 )
-            return list(api.nodes())
+            return listed
 
         return await self.call(ask, 20.0)
 
@@ -97,7 +98,10 @@ class Manager:
         try:
             return File(await self.call(made), name)
         except Conflict:
-            await self.call(lambda api: api.remove_secret(name))
+            try:
+                await self.call(lambda api: api.remove_secret(name))
+            except EngineRefused:  # in use: the service is there as well
+                return File((await self.call(lambda api: api.inspect_secret(name)))["ID"], name)
             return File(await self.call(made), name)
 
     async def make_config(self, name: str, data: bytes, role: str) -> File:

@@ -18,6 +18,8 @@ _MIB = 2**20
 _ENDED = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
 #: Before it has a node.
 _WAITING = frozenset({"new", "allocated", "pending"})
+#: Before its container is there, for which its node may have to pull the image.
+_PREPARING = _WAITING | {"assigned", "accepted", "preparing", "ready"}
 _SIGKILL = 137
 NO_IMAGE = "No such image: "
 #: An image that is named by its id, which no registry is asked for.
@@ -52,6 +54,11 @@ class Task:
     def waiting(self) -> bool:
         """Whether Swarm has found no node for it yet."""
         return self.state in _WAITING
+
+    @property
+    def begun(self) -> bool:
+        """Whether its node has made a container of the image."""
+        return self.state not in _PREPARING and self.state != "rejected"
 
     @property
     def leaving(self) -> bool:
@@ -130,7 +137,7 @@ def _end(task: Task, worker: str) -> InstanceStatus:
     if task.state == "complete":
         return InstanceStatus(False, code or 0, "the runner has ended")
     if task.state == "rejected":
-        return InstanceStatus(False, message=_rejection(task, worker))
+        return _rejection(task, worker)
     if task.state == "orphaned":
         return is_down(worker)
     if task.state == "failed" and not code and task.error:
@@ -143,14 +150,16 @@ def _end(task: Task, worker: str) -> InstanceStatus:
     if task.state in ("shutdown", "remove") and not code:
         return InstanceStatus(False, code, f"the container was ended on the worker {worker}")
     message = words.of_end(code, oom=False, image=task.image, memory_mib=task.memory_mib)
-    return InstanceStatus(False, 128 - code if code and code > 128 else code, message)
+    exit_code = 128 - code if code and code > 128 else code
+    return InstanceStatus(False, exit_code, message, words.advice(code))
 
 
-def _rejection(task: Task, worker: str) -> str:
-    if NO_IMAGE in task.error:
-        return (
-            f"The worker {worker} has no image {task.image} and could not pull it. Bring it there "
-            "(docker load, or `make image` on that machine), or push it to a registry that the worker can "
-            "reach and is logged in to; and check its name."
-        )
-    return f"The worker {worker} refused the container: {task.error}"
+def _rejection(task: Task, worker: str) -> InstanceStatus:
+    if NO_IMAGE not in task.error:
+        return InstanceStatus(False, message=f"The worker {worker} refused the container: {task.error}")
+    return InstanceStatus(
+        False,
+        message=f"The worker {worker} has no image {task.image} and could not pull it",
+        next="Bring it there (docker load, or `make image` on that machine), or push it to a registry that the "
+        "worker can reach and is logged in to; and check its name.",
+    )

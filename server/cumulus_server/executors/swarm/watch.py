@@ -34,6 +34,8 @@ class Watched:
     #: Its service was removed on purpose: it ends by that.
     leaving: bool = False
     renamed: bool = False
+    #: Takes ``None`` when its container is there, or how it ended before; then nothing is told.
+    begun: asyncio.Future[InstanceStatus | None] | None = None
 
 
 class Watch:
@@ -51,6 +53,8 @@ class Watch:
         self._on_end, self._on_lacking = on_end, on_lacking
         self._watched: dict[Key, Watched] = {}
         self._tasks: dict[Key, Task] = {}
+        #: Node's id and image, of what a node has had.
+        self.images: set[tuple[str, str]] = set()
         self._wanted, self._hurry = asyncio.Event(), asyncio.Event()
         self._waiters: dict[Key, asyncio.Future[None]] = {}
 
@@ -68,9 +72,20 @@ class Watch:
         elif leaving:
             known.leaving = True
 
+    async def begun(self, key: Key) -> InstanceStatus | None:
+        """Wait until the attempt has a container; how it ended where it has come to none, and only here."""
+        watched = self._watched.get(key)
+        if watched is None:
+            return None
+        if watched.begun is None:
+            watched.begun = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(watched.begun)
+
     def drop(self, key: Key) -> None:
         """Tell nothing more of it."""
-        self._watched.pop(key, None)
+        watched = self._watched.pop(key, None)
+        if watched is not None and watched.begun is not None:
+            watched.begun.cancel()
 
     def has(self, key: Key) -> bool:
         """Whether its end is still to be told."""
@@ -141,6 +156,10 @@ class Watch:
             await self._absent(key, watched, now)
             return
         watched.absent_since = None
+        if task.begun:
+            self.images.add((task.node, task.image))
+            if watched.begun is not None and not watched.begun.done():
+                watched.begun.set_result(None)
         if task.lacks_image_by_id and not watched.leaving:
             if not watched.renamed:
                 await self._on_lacking(key, task)
@@ -175,7 +194,12 @@ class Watch:
         return node is not None and not node.down
 
     def _tell(self, key: Key, status: InstanceStatus) -> None:
-        if self._watched.pop(key, None) is not None:
+        watched = self._watched.pop(key, None)
+        if watched is None:
+            return
+        if watched.begun is not None and not watched.begun.done():
+            watched.begun.set_result(status)
+        else:
             self._on_end(key, status)
 
 
