@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,8 +33,10 @@ class Answer:
 class RelayProcess:
     """``python -m cumulus_server`` for one home."""
 
-    def __init__(self, home: Home, *arguments: str) -> None:
+    def __init__(self, home: Home, *arguments: str, wrapper: Sequence[str] = ()) -> None:
+        """``wrapper`` is a command that runs the one after it, such as ``setpriv``."""
         self.home = home
+        self.wrapper = wrapper
         self.arguments = arguments
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -41,7 +44,7 @@ class RelayProcess:
         """Start it without waiting until it answers."""
         log = (self.home.path / "relay-output.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cumulus_server", *self.arguments],
+            [*self.wrapper, sys.executable, "-m", "cumulus_server", *self.arguments],
             env=self.home.environment(**environment),
             cwd=self.home.path,
             stdout=log,
