@@ -6,7 +6,7 @@ BENCHES ?=
 LAB_OPTIONS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint image rig-up rig-down bench clean
+.PHONY: help setup run lab test lint image rig-up rig-down check-executors bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,10 @@ rig-up: ## Bring up a Swarm of containers on this machine, for tests and for try
 
 rig-down: ## Remove that Swarm, with all that is in it
 	@$(BIN)/python -m tests.rig down
+
+check-executors: ## The quickstart on every executor, from nothing: engine, images and rig are made for it
+	@scripts/setup test
+	@$(BIN)/python -m tests.acceptance.check_executors
 
 bench: ## Measure against the peers; BENCHES="cell log" for some of them
 	@scripts/setup bench
