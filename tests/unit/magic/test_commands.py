@@ -108,6 +108,10 @@ def test_the_help_names_every_command(run: Any) -> None:
         ("%%cumulus -i ", "", "data"),
         ("%cumulus at", "at", "attach"),
         ("%cumulus config ", "", "gpu="),
+        ("%%cumulus --executor ", "", "swarm"),
+        ("%%cumulus --executor do", "do", "docker"),
+        ("%%cumulus --label ", "", "image:"),
+        ("%cumulus config executor=", "executor=", "executor=docker"),
     ],
 )
 def test_completions(shell: Any, line: str, symbol: str, expected: str) -> None:

@@ -131,3 +131,22 @@ def test_a_line_does_not_break_into_output_unless_it_has_news(clock: Clock) -> N
     clock.now += 1.0
     line.tick()
     assert len(shell.published) == 1
+
+
+def test_a_start_that_waits_for_an_image_says_so(clock: Clock) -> None:
+    shell = Notebook()
+    line = StatusLine(shell)
+    line.take(State("SCHEDULING", worker="w1"))
+    clock.now += 1
+    line.tick()
+    line.take(State("SCHEDULING", message="pulling the image mine:2", worker="w1"))
+    clock.now += 1
+    line.tick()
+    line.take(State("QUEUED", message="waiting for a worker to come up: w1 is down", position=1))
+    clock.now += 1
+    line.tick()
+    assert [text for text, _ in shell.published] == [
+        "[starting · 1.0 s · on w1]",
+        "[pulling the image mine:2 · 2.0 s · on w1]",
+        "[queued, place 1: waiting for a worker to come up: w1 is down · 3.0 s]",
+    ]
