@@ -23,8 +23,7 @@ class Interpreter:
         # Replaced by the shell's; without a reference its globals would go.
         self._own_main = sys.modules["__main__"]
         self.shell = self._make_shell()
-        import asyncio  # noqa: F401  (for cells that await; the import would cost each job)
-
+        _import_ahead()
         rehearsal.rehearse(self.shell)
         settle_in(self.console)
 
@@ -55,6 +54,19 @@ class Interpreter:
         fork_hooks.take_up()
         self.console.open(frames_fd)
         return program_run.run(commands, self.console, lambda program: self.shell)
+
+
+def _import_ahead() -> None:
+    """What some jobs need and not all, so that it is imported where it is used: here, once for all of them."""
+    import asyncio  # noqa: F401
+    import base64  # noqa: F401
+    import random  # noqa: F401
+    import resource  # noqa: F401
+    import tokenize  # noqa: F401
+
+    from cumulus_jupyter.protocol import program  # noqa: F401
+
+    from . import bundle, display, failures  # noqa: F401
 
 
 def settle_in(console: Console) -> None:
