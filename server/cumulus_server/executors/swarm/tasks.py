@@ -160,6 +160,6 @@ def _rejection(task: Task, worker: str) -> InstanceStatus:
     return InstanceStatus(
         False,
         message=f"The worker {worker} has no image {task.image} and could not pull it",
-        next="Bring it there (docker load, or `make image` on that machine), or push it to a registry that the "
-        "worker can reach and is logged in to; and check its name.",
+        next="Bring it there (docker load, or `make image` on that machine), or push it to a registry that "
+        "the worker can reach and is logged in to; and check its name.",
     )
