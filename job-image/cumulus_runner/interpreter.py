@@ -57,7 +57,7 @@ class Interpreter:
 
 
 def _import_ahead() -> None:
-    """What some jobs need and not all, so that it is imported where it is used: here, once for all of them."""
+    """What only some jobs need is imported where it is used: here, once for all of them."""
     import asyncio  # noqa: F401
     import base64  # noqa: F401
     import random  # noqa: F401
