@@ -8,6 +8,7 @@ import pytest
 
 from tests.homes import Home, fresh_home
 
+from .containers import settle
 from .kernels import Kernel
 from .relays import RelayProcess
 
@@ -33,8 +34,9 @@ def relay() -> Iterator[RelayProcess]:
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
-    """A kernel with the magic loaded, and a relay of its own, shared by a module's tests."""
+    """A kernel with the magic loaded, and a relay with local processes alone, shared by a module's tests."""
     with fresh_home() as made:
+        settle(made, executors=["process"])
         started = Kernel(made)
         shown = started.run("%load_ext cumulus_jupyter\n%cumulus config simulated_gpus=1")
         assert not shown.error, shown.traceback

@@ -125,7 +125,7 @@ def test_remote_functions(client: CumulusClient) -> None:
 def test_what_the_relay_knows(client: CumulusClient) -> None:
     client.run(add, 1, labels={"set": "labels"})
     assert client.health().status == "ok"
-    assert [worker.id for worker in client.workers()] == ["local"]
+    assert "local" in [worker.id for worker in client.workers()]
     assert client.stats().completed >= 1
     assert len(client.jobs(label="set=labels")) == 1
     assert repr(client.jobs(limit=1)[0]).endswith("COMPLETED>")
