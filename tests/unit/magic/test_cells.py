@@ -59,7 +59,8 @@ def test_what_the_job_needs_is_in_its_specification(run: Any, shell: Any, relay:
     run("y = 5\nlabel = 'v'")
     run(
         "%%cumulus --gpu 0.5 --cpu 2 --memory 4G --duration 60 -r numpy --name fit "
-        "--label k=$label --label docker --label image:mine --env A={y} --retries 2 --no-wait --executor process\ny + 1\n"
+        "--label k=$label --label docker --label image:mine --env A={y} --retries 2 "
+        "--no-wait --executor process\ny + 1\n"
     )
     sent = spec(relay)
     assert sent["resources"] == {"gpu": 0.5, "cpu": 2.0, "memory_mib": 4096, "duration_s": 60}
