@@ -16,7 +16,7 @@ from .watch import Watch
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the nodes: while something is live or wrong, and otherwise.
+#: Seconds between two looks at the nodes: while something is live, and otherwise.
 BUSY_S, IDLE_S = 3.0, 10.0
 #: What is heard of at once.
 _EVENTS = {"type": ["node", "image"]}
@@ -41,8 +41,7 @@ class Outlook:
                 if await self._look_once():
                     on_change()
                 self.settled.set()
-                busy = self._watch.busy or self.trouble
-                await settle(BUSY_S if busy else IDLE_S, self._look)
+                await settle(BUSY_S if self._watch.busy else IDLE_S, self._look)
 
         supervisor.start("swarm nodes", look, restart=True)
         supervisor.start("swarm tasks", self._watch.keep_looking_at_tasks, restart=True)
