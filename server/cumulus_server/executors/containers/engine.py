@@ -102,10 +102,15 @@ class Engine:
         self._drop()
 
     def _run(self, fn: Callable[[Any], T]) -> T:
+        client = None
         try:
-            return fn(self._client())
+            client = self._client()
+            return fn(client)
         except Exception as error:
             raise self._told(error) from error
+        finally:
+            if self._closed and client is not None:  # meanwhile: it may have connected again
+                client.close()
 
     def _told(self, error: Exception) -> Exception:
         told = failures.told(error, self.host, self.setting)

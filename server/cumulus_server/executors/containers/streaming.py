@@ -66,6 +66,10 @@ class Stream:
         except Exception as error:
             last = self._told(error)
             self._soon(self._failed, last)
+        finally:
+            response = getattr(self._source, "_response", None)  # docker-py hangs up without closing it
+            if response is not None:
+                response.close()
         self._soon(self._items.put_nowait, last)
 
     def _connected(self) -> None:

@@ -121,14 +121,12 @@ class SwarmExecutor:
             return
         await self._begin(request)
         key = _key(self.handle_for(request))
-        begun = asyncio.ensure_future(self._watch.begun(key))
         try:
-            done, _ = await asyncio.wait([begun], timeout=_PULL_TOLD_S)
-            if not done:
-                tell(f"the worker {node.name} is pulling the image {image}")
-            status = await begun
-        finally:
-            begun.cancel()
+            async with asyncio.timeout(_PULL_TOLD_S):
+                status = await self._watch.begun(key)
+        except TimeoutError:
+            tell(f"the worker {node.name} is pulling the image {image}")
+            status = await self._watch.begun(key)
         if status is not None:
             raise StartFailed(status.message, next=status.next, permanent=bool(status.next))
 
