@@ -27,6 +27,8 @@ _FINGERPRINT_S = 30.0
 _FIRST_LOOK_S = 10.0
 _LOOKING = "its workers are being looked for"
 _GONE = "it is not there any more"
+#: Who asks for one of these is told why an executor that nobody has configured is of no use.
+_OFFERED_BY_CONTAINERS = frozenset({"docker", "swarm", "container", "images"})
 
 #: Why an executor's runners could not reach the relay; empty where they can.
 Reachable = Callable[[Executor], Awaitable[str]]
@@ -195,7 +197,11 @@ class Inventory:
             raise self.no_room(spec)
 
     def _refusal(self, ask: Ask) -> CumulusError | None:
-        troubles = {name: self.trouble(name) for name in self._executors}
+        troubles = {
+            name: self.trouble(name)
+            for name in self._executors
+            if name not in self._optional or name == ask.executor or ask.needs & _OFFERED_BY_CONTAINERS
+        }
         return refusal(self._scheduler.capacity, ask, self._executors, troubles)
 
     async def _first_looks(self, ask: Ask) -> None:
