@@ -19,6 +19,17 @@ _READY = ".cumulus-ready"
 _PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _LOCK_EVERY_S = 0.05
 _LAST_LINES = 12
+#: What installers write where they could not reach an index, and what to do then.
+_UNTRUSTED = re.compile("certificate", re.IGNORECASE)
+_UNREACHED = re.compile("dns error|name resolution|timed out|unreachable|connection refused", re.IGNORECASE)
+_TRUST_NEXT = (
+    "The package index's certificate is not trusted here. Behind a company's proxy, the relay's operator names"
+    " its CA bundle in the setting container_ca_bundle."
+)
+_REACH_NEXT = (
+    "The package index could not be reached from here. The relay's operator can give a proxy or an index of"
+    " your own (HTTPS_PROXY, PIP_INDEX_URL) in the setting container_env."
+)
 
 Say = Callable[[Mapping[str, Any]], None]
 
@@ -129,7 +140,8 @@ class Environments:
             return
         if status:
             told = "\n".join(last)
-            raise RequirementsFailed(f"The requirements could not be installed ({wanted}):\n{told}")
+            failed = f"The requirements could not be installed ({wanted}):\n{told}"
+            raise RequirementsFailed(failed, what_to_do(told))
         environment.finish()
         say(_progress("requirements installed", count, True))
 
@@ -216,6 +228,13 @@ def satisfied(requirements: Sequence[str]) -> bool:
         except importlib.metadata.PackageNotFoundError:
             return False
     return True
+
+
+def what_to_do(told: str) -> str:
+    """The next step for a user whose installer has ended with these lines."""
+    if _UNTRUSTED.search(told):
+        return _TRUST_NEXT
+    return _REACH_NEXT if _UNREACHED.search(told) else "Check the names and versions of the requirements."
 
 
 def _progress(label: str, done: int, finished: bool) -> Dict[str, Any]:

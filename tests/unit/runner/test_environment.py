@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cumulus_runner.environment import environment_key, satisfied
+import pytest
+
+from cumulus_runner.environment import environment_key, satisfied, what_to_do
 from cumulus_runner.limits import job_environment
 
 
@@ -36,3 +38,16 @@ def test_the_runners_own_path_is_not_the_jobs() -> None:
     own = os.path.dirname(os.path.dirname(os.path.abspath(cumulus_runner.__file__)))
     assert job_environment({"PYTHONPATH": f"{own}:/mine"}) == {"PYTHONPATH": "/mine"}
     assert job_environment({"PYTHONPATH": own}) == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "setting"),
+    [
+        ("cause: invalid peer certificate: UnknownIssuer", "container_ca_bundle"),
+        ("SSLError(SSLCertVerificationError(1, 'certificate verify failed'))", "container_ca_bundle"),
+        ("Temporary failure in name resolution", "container_env"),
+        ("No solution found when resolving dependencies", "names and versions"),
+    ],
+)
+def test_a_failed_installer_is_told_with_what_helps(told: str, setting: str) -> None:
+    assert setting in what_to_do(told)
