@@ -84,6 +84,13 @@ def of_rig(rig: Rig) -> Belongings:
     return Belongings.on({node: rig.engine(node) for node in rig.nodes}, rig.manager_host)
 
 
+def all_removed(home: Home, engine: str) -> bool:
+    """Whether the home's relay has put away every container of its ended jobs: wait for it before its end."""
+    relay = home.relay()
+    mine = f"label=io.cumulus.relay={relay['relay_id']}" if relay else ""
+    return not relay or not lines("ps", "--all", "--quiet", "--filter", mine, host=engine)
+
+
 def token_files(home: Home) -> list[Path]:
     """Files of the relay's that hold, or would hold, an attempt's token."""
     return [path for path in home.state_dir.rglob("*") if "assignment" in path.name and path.is_file()]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes import Home, fresh_home
+from tests.homes import Home, fresh_home, wait_for
 from tests.rig import Rig
 
-from .containers import docker_settings, settle, swarm_settings
+from .containers import TIDY_S, all_removed, docker_settings, settle, swarm_settings
 from .images import with_old_python, without_python
 from .kernels import Kernel
 from .relays import RelayProcess
@@ -51,6 +51,7 @@ def kernel(engine: str, job_image: str) -> Iterator[Kernel]:
         kernel = opened(home, **docker_settings(engine, job_image))
         yield kernel
         kernel.close()
+        assert wait_for(lambda: all_removed(home, engine), TIDY_S)
 
 
 @pytest.mark.parametrize("line", ["", "--executor docker"], ids=["any executor", "docker"])

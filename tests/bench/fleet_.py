@@ -1,4 +1,7 @@
-"""The relay with 100 jobs in containers at once: its memory and the time of ``GET /jobs``, against none."""
+"""The relay with 100 jobs in containers at once, against none: its memory, and the time of ``GET /jobs``.
+
+The page has the same 100 jobs both times: while they run, and when they have ended.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def listing_ms(relay: CumulusClient) -> list[float]:
 
 
 def main() -> None:
-    """One relay, before and with all its jobs running."""
+    """One relay: before, with all its jobs running, and after."""
     name, chatter = image(), defined(CHATTER)
     settings = {
         "executors": ["docker"],
@@ -50,20 +53,22 @@ def main() -> None:
         relay.health()
         told = Home(Path.home()).relay()
         assert told is not None, "no relay in this home"
-        idle_mb, idle_ms = resident_mb(told["pid"]), listing_ms(relay)
+        idle_mb = resident_mb(told["pid"])
         jobs = [relay.submit(chatter) for _ in range(JOBS)]
-        try:
-            running = wait_for(lambda: len(relay.views(state="RUNNING", limit=JOBS)) == JOBS, START_S, 0.5)
-            assert running, f"{len(relay.views(state='RUNNING', limit=JOBS))} of {JOBS} jobs run"
-            busy_mb, busy_ms = resident_mb(told["pid"]), listing_ms(relay)
-        finally:
-            for job in jobs:
-                job.cancel()
-            wait_for(lambda: not relay.stats().active, START_S, 0.5)
+        running = wait_for(lambda: len(relay.views(state="RUNNING", limit=JOBS)) == JOBS, START_S, 0.5)
+        assert running, f"{len(relay.views(state='RUNNING', limit=JOBS))} of {JOBS} jobs run"
+        busy_mb, busy_ms = resident_mb(told["pid"]), listing_ms(relay)
+        for job in jobs:
+            job.cancel()
+        assert wait_for(lambda: not relay.stats().active, START_S, 0.5)
+        time.sleep(SETTLE_S)
+        idle_ms = listing_ms(relay)
     memory = {"jobs": JOBS, "more_for_each": (busy_mb - idle_mb) / JOBS}
     print(Measurement("fleet-memory", busy_mb, idle_mb, "the same relay idle", "MB", memory).line())
     times = {"jobs": JOBS, "p50": p50(busy_ms), "peer_p50": p50(idle_ms), "samples": REQUESTS}
-    print(Measurement("fleet-jobs", p99(busy_ms), p99(idle_ms), "the p99 without jobs", "ms", times).line())
+    print(
+        Measurement("fleet-jobs", p99(busy_ms), p99(idle_ms), "the p99 after their end", "ms", times).line()
+    )
 
 
 if __name__ == "__main__":

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from cumulus_jupyter import CumulusClient
-from tests.homes import Home
+from tests.homes import Home, wait_for
 from tests.rig import Rig, provision
+from tests.rig.docker import lines
 
 from .shell import new_shell, run
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 ENGINE = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+PUT_AWAY_S = 300.0
 LINE = "here"
 #: The job that says it.
 SAY_LINE = f"def say():\n    print({LINE!r}, flush=True)\n"
@@ -48,12 +50,26 @@ def swarm(image: str) -> Iterator[Rig]:
 
 @contextlib.contextmanager
 def client(**settings: Any) -> Iterator[CumulusClient]:
-    """A client whose relay, in this bench's own home, has these settings."""
-    folder = Home(Path.home()).state_dir
-    folder.mkdir(parents=True)
-    (folder / "cumulus.yaml").write_text(json.dumps(settings))
+    """A client whose relay, in this bench's own home, has these settings, and leaves nothing at the end."""
+    home = Home(Path.home())
+    home.state_dir.mkdir(parents=True)
+    (home.state_dir / "cumulus.yaml").write_text(json.dumps(settings))
     with CumulusClient() as client:
-        yield client
+        try:
+            yield client
+        finally:
+            for job in client.jobs(limit=1000):
+                if not job.done():
+                    job.cancel()
+            # The relay ends with the bench, and what it has not put away by then would stay.
+            relay = f"label=io.cumulus.relay={client.health().relay_id}"
+            assert wait_for(lambda: not _left(settings, relay), PUT_AWAY_S, 0.2)
+
+
+def _left(settings: dict[str, Any], relay: str) -> list[str]:
+    if "swarm_host" in settings:
+        return lines("service", "ls", "--quiet", "--filter", relay, host=settings["swarm_host"])
+    return lines("ps", "--all", "--quiet", "--filter", relay, host=settings["docker_host"])
 
 
 def defined(source: str) -> Callable[..., Any]:
