@@ -23,8 +23,8 @@ _LAST_LINES = 12
 _UNTRUSTED = re.compile("certificate", re.IGNORECASE)
 _UNREACHED = re.compile("dns error|name resolution|timed out|unreachable|connection refused", re.IGNORECASE)
 _TRUST_NEXT = (
-    "The package index's certificate is not trusted here. Behind a company's proxy, the relay's operator names"
-    " its CA bundle in the setting container_ca_bundle."
+    "The package index's certificate is not trusted here. Behind a company's proxy, the relay's operator"
+    " names its CA bundle in the setting container_ca_bundle."
 )
 _REACH_NEXT = (
     "The package index could not be reached from here. The relay's operator can give a proxy or an index of"
