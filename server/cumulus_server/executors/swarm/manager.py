@@ -175,6 +175,7 @@ class Manager:
         """The last lines that a service's container has written."""
 
         def ask(api: Any) -> bytes:
+            api.inspect_service(name)  # docker-py leaves a connection open where there is none
             return b"".join(api.service_logs(name, stdout=True, stderr=True, tail=lines))
 
         return (await self.call(ask, timeout_s)).decode("utf-8", "replace")
