@@ -17,8 +17,8 @@ from ..handlers.base import BearerHandler
 if TYPE_CHECKING:
     from ..relay.service import Relay
 
-#: The largest body but a value's, which has its own limit: a batch of events.
-_BODY_LIMIT_BYTES = 128 << 20
+#: The largest body that is read before it is known whose it is: a claim. Others are authorized first.
+_BODY_LIMIT_BYTES = 64 << 10
 
 
 class Elsewhere(BearerHandler):

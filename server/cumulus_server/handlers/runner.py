@@ -13,7 +13,10 @@ from ..relay.runs import Session
 from .base import BearerHandler
 from .files import accept_body, send_file
 from .sse import HEARTBEAT, EventStream
-from .upload import FileBody, ReceivingHandler
+from .upload import FileBody, MemoryBody, ReceivingHandler
+
+#: More than any batch of a runner has.
+_BATCH_LIMIT_BYTES = 128 << 20
 
 
 class ClaimHandler(BearerHandler):
@@ -25,13 +28,26 @@ class ClaimHandler(BearerHandler):
         self.reply(await runner_requests.claim(self.relay.runs, self.bearer, self.request.body))
 
 
-class BatchHandler(BearerHandler):
+@web.stream_request_body
+class BatchHandler(ReceivingHandler, BearerHandler):
     """``POST /runner/events``."""
+
+    _body: MemoryBody
+
+    def prepare(self) -> Awaitable[None]:
+        """Authorize before the body is read: a batch may be large, and a stranger's is not kept."""
+        super().prepare()
+        return self._prepare()
+
+    async def _prepare(self) -> None:
+        await self.relay.runs.session(self.bearer)
+        accept_body(self, _BATCH_LIMIT_BYTES)
+        self.arriving = self._body = MemoryBody(_BATCH_LIMIT_BYTES)
 
     @allow_unauthenticated
     async def post(self) -> None:
         """Store a batch of events."""
-        self.reply(await runner_requests.events(self.relay.runs, self.bearer, self.request.body))
+        self.reply(await runner_requests.events(self.relay.runs, self.bearer, self._body.finish()))
 
 
 class BundleHandler(BearerHandler):

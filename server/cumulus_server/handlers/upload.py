@@ -109,6 +109,33 @@ class FileBody:
         self.discard()
 
 
+class MemoryBody:
+    """A body that is kept in memory. Never raises before ``finish``."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._bytes += len(data)
+        if self._bytes > self._limit_bytes:
+            self._pieces.clear()
+        else:
+            self._pieces.append(data)
+
+    def finish(self) -> bytes:
+        """All of it. Raises ``PayloadTooLarge``."""
+        if self._bytes > self._limit_bytes:
+            raise PayloadTooLarge(f"The body is over {self._limit_bytes} bytes", next="Send less at once.")
+        return b"".join(self._pieces)
+
+    def discard(self) -> None:
+        """Forget what has arrived."""
+        self._pieces.clear()
+
+
 class SubmissionBody:
     """The body of ``POST /jobs``: JSON, or multipart with the parts ``spec`` and ``bundle``."""
 

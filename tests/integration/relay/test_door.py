@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -120,6 +121,19 @@ async def test_nothing_is_behind_it_but_the_runners_routes(server: Server, reach
                 assert (await ask(address, method, path, key)).code in (404, 405), (method, path)
     assert walked > 400
     assert job_id
+
+
+@pytest.mark.parametrize(("route", "answer"), [("events", 401), ("claim", 400)])
+async def test_a_strangers_large_body_is_not_read(server: Server, route: str, answer: int) -> None:
+    async with doors(server) as opened:
+        relay = (await opened.address(Outside("bridge").executor())).url
+        address = urlsplit(f"{relay}{API_PATH}/runner/{route}")
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        head = f"POST {address.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {'0' * 64}\r\n"
+        writer.write(f"{head}Content-Length: {100 << 20}\r\n\r\n".encode())
+        async with asyncio.timeout(60):
+            assert f" {answer} " in (await reader.readline()).decode()
+        writer.close()
 
 
 async def test_local_runners_need_no_door(server: Server) -> None:
