@@ -193,7 +193,7 @@ class JobRun:
         """The child's process is gone; called once it has been reaped."""
         self._reaped.set(None)
         if not self._ended.done and not self._child.closed:
-            self._output.drain()
+            self._output.drain_to_end()
             if not self._ended.done:
                 self._end_of_dead_child(status)
 

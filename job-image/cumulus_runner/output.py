@@ -90,6 +90,11 @@ class Output:
         while limit > 0 and (self._raw_readable_now() or self._read_frames()):
             limit -= 65536
 
+    def drain_to_end(self) -> None:
+        """The child is gone: read what it has left, and tell of its end where that is among it."""
+        self.drain()
+        self._tell_end()
+
     def _tell_end(self) -> None:
         """The end is told once everything before it has been taken."""
         note, self._end_note = self._end_note, None
