@@ -121,8 +121,10 @@ def test_fifty_jobs_while_the_relay_is_killed_three_times(swarmed: Swarmed) -> N
         swarmed.restart()
     swarmed.check(ids)
     for job_id in ids:
-        assert said_by_last_attempt(swarmed.relay.events(job_id)) == SAID
-    assert {job["attempt"] for job in swarmed.jobs()} == {1}
+        events = swarmed.relay.events(job_id)
+        assert said_by_last_attempt(events) == SAID
+        # One that no runner had claimed yet may be started anew; code that has begun is not.
+        assert sum(event.get("state") == "RUNNING" for event in events) == 1, events
     swarmed.nothing_left()
 
 
