@@ -104,14 +104,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    reporter = session.config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
+    writer = session.config.get_terminal_writer()
 
-        def tell(line: str) -> None:
-            reporter.ensure_newline()
-            reporter.write_line(line)
+    def tell(line: str) -> None:
+        if writer.width_of_current_line:
+            writer.line()
+        writer.line(line, flush=True)
 
-        _provided.tell = tell
+    _provided.tell = tell
 
 
 @pytest.hookimpl(trylast=True)
