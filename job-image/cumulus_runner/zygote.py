@@ -101,7 +101,7 @@ def _live(connection: socket.socket) -> int:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake_read, 4096)
                 _reap(connection, children)
-            elif connection.recv(1):
+            elif _asked(connection):
                 pid = _fork(interpreter, hot_pages, connection)
                 children[pid] = True
             else:
@@ -111,6 +111,14 @@ def _live(connection: socket.socket) -> int:
                 children.clear()
                 end_strays(())
                 return 0
+
+
+def _asked(connection: socket.socket) -> bool:
+    """Whether a child is wanted; False: the supervisor has hung up, maybe with a report left unread."""
+    try:
+        return bool(connection.recv(1))
+    except ConnectionResetError:
+        return False
 
 
 def _reap(connection: socket.socket, children: Dict[int, bool]) -> None:
@@ -131,7 +139,8 @@ def _reap(connection: socket.socket, children: Dict[int, bool]) -> None:
     if dead or strays:
         end_strays(children)
     for pid, status in dead:
-        connection.send(REPORT.pack(DIED, pid, status))
+        with contextlib.suppress(BrokenPipeError):  # Nobody wants to know, which is found out next.
+            connection.send(REPORT.pack(DIED, pid, status))
 
 
 def _fork(interpreter: Interpreter, hot_pages: HotPages, connection: socket.socket) -> int:
