@@ -121,10 +121,10 @@ class Rig:
             complete = all(self._container(member) in there for member in members)
             dns = "" if complete else node.name_servers(image)
             with ThreadPoolExecutor(len(members)) as pool:
-                list(pool.map(lambda member: self._raise(member, there, image, dns), members))
+                list(pool.map(lambda each: self._raise(*each, there, image, dns), enumerate(members)))
                 self._make_swarm()
                 token = docker("swarm", "join-token", "--quiet", "worker", host=self.manager_host)
-                list(pool.map(lambda worker: self._join(worker, token), self.workers))
+                list(pool.map(lambda worker: self._join(worker, token), members[1:]))
             self._until(self.is_up, "not every worker is ready")
 
     def down(self) -> None:
@@ -219,12 +219,11 @@ class Rig:
                     raise
         raise RigBroken("no addresses are left for one more rig: end those that nobody needs")
 
-    def _raise(self, member: str, there: dict[str, str], image: str, dns: str) -> None:
+    def _raise(self, number: int, member: str, there: dict[str, str], image: str, dns: str) -> None:
         container = self._container(member)
         state = there.get(container)
         if state is None:
             subnet, _ = self._network()
-            number = self.nodes.index(member)
             docker("run", *node.options(container, member, self.name, self._folder, number, dns),
                    "--network", self.name, "--ip", f"{subnet}.{2 + number}",
                    "--label", f"{LABEL}={self.name}", image)  # fmt: skip
