@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Optional
 
 _ROOT = "/sys/fs/cgroup"
@@ -47,6 +48,15 @@ def memory_limit_mib() -> Optional[int]:
         if text.isdigit() and int(text) < _NO_LIMIT_BYTES:
             return int(text) >> 20
     return None
+
+
+def shared_memory_mib() -> Optional[int]:
+    """What ``/dev/shm`` can hold; ``None`` where there is none."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    return found.f_blocks * found.f_frsize >> 20
 
 
 def processors() -> Optional[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import traceback
 from typing import Any, Dict, Optional
 
@@ -10,6 +12,10 @@ from cumulus_jupyter import values
 from .plain_shell import PlainShell
 
 _ARGS_LIMIT_BYTES = 64 * 1024
+_WHERE_TO_WRITE = (
+    "A job can write to its own folder and to /tmp only, and both go with it: "
+    "bring results back in variables."
+)
 
 
 def describe_error(error: BaseException, shell: PlainShell) -> Dict[str, Any]:
@@ -19,15 +25,21 @@ def describe_error(error: BaseException, shell: PlainShell) -> Dict[str, Any]:
         lines = shell.format_error(error)
     except BaseException:
         lines = traceback.format_exception(cls, error, error.__traceback__)
+    if isinstance(error, OSError) and error.errno == errno.EROFS and _root_is_read_only():
+        lines = [*lines, _WHERE_TO_WRITE]
     return {
         "type": "error",
         "name": cls.__name__,
         "value": _text_of(error),
-        "traceback": lines,
+        "traceback": [line.rstrip("\n") for line in lines],
         "module": cls.__module__ or "",
         "qualname": cls.__qualname__,
         "args": _kept_graph(error),
     }
+
+
+def _root_is_read_only() -> bool:
+    return bool(os.statvfs("/").f_flag & os.ST_RDONLY)
 
 
 def _text_of(error: BaseException) -> str:

@@ -198,13 +198,14 @@ class JobRun:
                 self._end_of_dead_child(status)
 
     def _end_of_dead_child(self, status: int) -> None:
-        limit_mib, killed = self._assignment.memory_mib, None
+        limit_mib, killed, shared_mib = self._assignment.memory_mib, None, None
         if self._assignment.contained:
-            from .container import memory_limit_mib
+            from .container import memory_limit_mib, shared_memory_mib
 
             limit_mib = memory_limit_mib() or limit_mib
             killed = self._kills.has_killed() if self._kills is not None else None
-        outcome = self._verdict(outcomes.of_dead_child(status, limit_mib, killed))
+            shared_mib = shared_memory_mib()
+        outcome = self._verdict(outcomes.of_dead_child(status, limit_mib, killed, shared_mib))
         if self._running and outcome["state"] == "FAILED":
             self._reporter.say(outcomes.error_event("JobDied", outcome["message"]))
         self._end(outcome)

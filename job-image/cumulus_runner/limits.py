@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import Any, Dict, Mapping
 
 #: Settings of Jupyter and of the relay, tokens among them. What else a job may not see, the executor
@@ -62,6 +63,7 @@ def _enter_container(place: Mapping[str, Any], cores: float) -> None:
     beside = os.path.dirname(place["workdir"].rstrip("/"))
     for name, folder in (("HOME", "home"), ("TMPDIR", "")):
         _have_folder(name, os.path.join(beside, folder).rstrip("/"))
+    _have_user_packages()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")  # Where memory ends, this is killed, and not what tells about it.
 
@@ -75,6 +77,22 @@ def _have_folder(name: str, otherwise: str) -> None:
                 if os.access(folder, os.W_OK | os.X_OK):
                     os.environ[name] = folder
                     return
+
+
+def _have_user_packages() -> None:
+    """Let ``pip install`` in a cell work: what it installs goes to the home, and can be imported at once."""
+    # The mark of a Python that belongs to the system's packages: there is nothing to break here.
+    os.environ.setdefault("PIP_BREAK_SYSTEM_PACKAGES", "1")
+    version = "python{}.{}".format(*sys.version_info)
+    home = os.path.join(os.environ.get("HOME", ""), ".local")
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), os.path.join(home, "bin")])
+    folder = os.path.join(home, "lib", version, "site-packages")
+    if folder in sys.path:
+        return
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, exist_ok=True)
+        place = (number for number, path in enumerate(sys.path) if path.endswith("-packages"))
+        sys.path.insert(next(place, len(sys.path)), folder)
 
 
 def _limit_threads(cores: float) -> None:

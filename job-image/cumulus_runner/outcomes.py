@@ -67,11 +67,15 @@ def out_of_memory(limit_mib: Optional[int]) -> Dict[str, Any]:
 
 
 def of_dead_child(
-    status: int, limit_mib: Optional[int] = None, killed_for_memory: Optional[bool] = None
+    status: int,
+    limit_mib: Optional[int] = None,
+    killed_for_memory: Optional[bool] = None,
+    shared_mib: Optional[int] = None,
 ) -> Dict[str, Any]:
     """The outcome of a process that ended without a word; ``status`` as ``waitpid`` has it.
 
-    ``killed_for_memory`` is ``None`` where the kernel does not tell.
+    ``killed_for_memory`` is ``None`` where the kernel does not tell; ``shared_mib`` is the size of the
+    container's shared memory.
     """
     if os.WIFEXITED(status):
         return failed(f"the job's process ended itself with exit status {os.WEXITSTATUS(status)}")
@@ -85,7 +89,13 @@ def of_dead_child(
     except ValueError:
         name = f"signal {number}"
     described = signal.strsignal(number) or name
-    return failed(f"the job's process was killed by {name} ({described.lower()})")
+    advice = ""
+    if number == signal.SIGBUS and shared_mib:
+        advice = (
+            f"Most likely its shared memory was full: /dev/shm has {shared_mib} MiB here, as the relay's "
+            "operator has set container_shm_mib."
+        )
+    return failed(f"the job's process was killed by {name} ({described.lower()})", next=advice)
 
 
 def error_event(name: str, value: str) -> Dict[str, Any]:

@@ -106,6 +106,45 @@ def test_ipython_works_without_a_place_of_its_own(runners: Runners) -> None:
     assert job.text("stderr") == "" and (ended.status, ended.err) == (0, "")
 
 
+def test_pip_in_a_cell_installs_what_can_be_imported_at_once(runners: Runners) -> None:
+    source = (
+        "import os, pathlib, zipfile\n"
+        "name = 'tiny_thing-1.0'\n"
+        "with zipfile.ZipFile(f'{name}-py3-none-any.whl', 'w') as wheel:\n"
+        "    wheel.writestr('tiny_thing.py', 'here = 1')\n"
+        "    wheel.writestr(f'{name}.dist-info/METADATA', "
+        "'Metadata-Version: 2.1\\nName: tiny-thing\\nVersion: 1.0')\n"
+        "    wheel.writestr(f'{name}.dist-info/WHEEL', "
+        "'Wheel-Version: 1.0\\nGenerator: us\\nRoot-Is-Purelib: true\\nTag: py3-none-any')\n"
+        "    wheel.writestr(f'{name}.dist-info/entry_points.txt', "
+        "'[console_scripts]\\ntiny = tiny_thing:here')\n"
+        "    wheel.writestr(f'{name}.dist-info/RECORD', '')\n"
+        "!pip install --no-index ./*.whl\n"
+        "import tiny_thing, shutil\n"
+        "print('there', tiny_thing.here, shutil.which('tiny'))"
+    )
+    job, _ = runners.run(source)
+    assert job.text("stdout").endswith("there 1 /tmp/home/.local/bin/tiny\n"), job.text("stdout")
+    assert "WARNING" not in job.text("stderr")
+
+
+def test_who_cannot_write_is_told_where(runners: Runners) -> None:
+    job, _ = runners.run("open('/data.csv', 'w')")
+    assert job.error["name"] == "OSError" and "bring results back" in job.error["traceback"][-1]
+
+
+def test_full_shared_memory_is_told(runners: Runners) -> None:
+    source = (
+        "import mmap, os\n"
+        "file = os.open('/dev/shm/large', os.O_RDWR | os.O_CREAT)\n"
+        "os.ftruncate(file, 2**21)\n"
+        "mmap.mmap(file, 2**21)[:] = bytes(2**21)"
+    )
+    job, _ = runners.run(source, "--shm-size", "1m")
+    assert job.outcome is not None and "SIGBUS" in job.outcome["message"]
+    assert "/dev/shm has 1 MiB" in job.outcome["error"]["next"]
+
+
 def test_out_of_memory_is_told_with_the_limit(runners: Runners) -> None:
     limits = ("--memory", f"{MEMORY_MIB}m", "--memory-swap", f"{MEMORY_MIB}m")
     job, ended = runners.run("print('on')\nx = b'x' * 2**30", *limits, memory_mib=MEMORY_MIB)
