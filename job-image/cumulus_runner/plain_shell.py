@@ -75,7 +75,11 @@ class PlainShell:
         return False
 
     def transform(self, source: str) -> str:
-        """The cell as plain Python."""
+        """The cell as plain Python. Raises ``SyntaxError`` where it is none because of its magics."""
+        for number, line in enumerate(source.splitlines(), start=1):
+            if line.lstrip().startswith(("%", "!")):
+                place = (None, number, None, line)
+                raise SyntaxError("magics and !commands need IPython, which this Python does not have", place)
         return source
 
     def finish(self) -> None:

@@ -44,6 +44,13 @@ def test_error_in_a_bare_interpreter(bare_runner: ServedRunner) -> None:
     assert "line 3" in text and "return 1/0" in text and "cumulus_runner" not in text
 
 
+def test_magics_in_a_bare_interpreter_are_refused_as_what_they_are(bare_runner: ServedRunner) -> None:
+    job = bare_runner.run("x = 1\n!ls\nprint(x)")
+    assert job.error["name"] == "SyntaxError" and "need IPython" in job.error["value"]
+    assert "line 2" in "".join(job.error["traceback"])
+    assert not any(line.endswith("\n") for line in job.error["traceback"])
+
+
 def test_cancel_in_a_bare_interpreter(bare_runner: ServedRunner) -> None:
     from tests.fakes.runner_relay import FakeJob
 
