@@ -36,6 +36,11 @@ def test_how_it_ended(code: int, oom: bool, said: str) -> None:
     assert words.of_end(code, oom=oom, image=IMAGE, memory_mib=128, output=output) == said
 
 
+def test_what_to_do_about_it() -> None:
+    assert words.advice(137) == words.advice(1) == ""
+    assert "--memory" in words.advice(137, oom=True) and "Python 3.9" in words.advice(127)
+
+
 @pytest.mark.parametrize(
     ("message", "said", "permanent"),
     [

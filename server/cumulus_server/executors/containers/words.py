@@ -36,8 +36,10 @@ def of_end(exit_code: int | None, *, oom: bool, image: str, memory_mib: int, out
     return f"{how}: {lines[-1]}" if lines else how
 
 
-def advice(exit_code: int | None) -> str:
+def advice(exit_code: int | None, *, oom: bool = False) -> str:
     """What to do about a container that ended so; empty where another try may help."""
+    if oom:
+        return "Ask for more with --memory, or use less."
     return _ANOTHER_IMAGE if exit_code in (TOO_OLD, _NOT_EXECUTABLE, _NOT_FOUND) else ""
 
 

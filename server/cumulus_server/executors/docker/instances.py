@@ -67,7 +67,7 @@ def status(client: Any, name: str) -> InstanceStatus:
     message = words.of_end(
         code, oom=oom, image=found["Config"].get("Image", ""), memory_mib=memory_mib, output=output
     )
-    return InstanceStatus(False, code, message, words.advice(code))
+    return InstanceStatus(False, code, message, words.advice(code, oom=oom))
 
 
 def tail(client: Any, name: str) -> str:
