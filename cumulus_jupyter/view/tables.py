@@ -137,8 +137,9 @@ def _of(used: str, whole: str, taken: float) -> str:
 
 
 def _offers(worker: WorkerView) -> str:
-    labels = [f"{key}={value}" if value else key for key, value in worker.labels.items()]
-    return ", ".join([*worker.capabilities, *labels])
+    """What ``--label`` can ask for; of a label with a value, the whole of it."""
+    valued = {key for key, value in worker.labels.items() if value}
+    return ", ".join(name for name in worker.capabilities if name not in valued)
 
 
 def _some(jobs: Sequence[str]) -> str:

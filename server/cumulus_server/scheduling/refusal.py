@@ -147,9 +147,13 @@ def waiting_reason(capacity: Capacity, ask: Ask) -> str:
 
 def _nobody_up(down: list[Room], unknown: str) -> str:
     """What to say where nothing that suits the job is up."""
-    reasons = dict.fromkeys(f"{room.worker.id} is down" for room in down[:3])
-    messages = dict.fromkeys(room.worker.message for room in down if room.worker.message)
-    if len(messages) == 1:
-        reasons = messages
+    reasons = [_is_down(room.worker) for room in down[:3]]
+    messages = {room.worker.message for room in down}
+    if len(down) > 1 and len(messages) == 1:
+        reasons = [each for each in messages if each] or reasons  # what ails them is no worker's own
     why = "; ".join(reasons) or unknown
     return "waiting for a worker to come up" + (f": {why}" if why else "")
+
+
+def _is_down(worker: Worker) -> str:
+    return f"{worker.id} is down" + (f": {worker.message}" if worker.message else "")

@@ -85,7 +85,7 @@ async def test_a_drained_worker_takes_nothing_new(swarm: SwarmHarness) -> None:
         api.update_node(node["ID"], node["Version"]["Index"], {**node["Spec"], "Availability": availability})
 
     try:
-        for availability, word in (("drain", "draining"), ("pause", "paused")):
+        for availability, word in (("drain", "drained"), ("pause", "paused")):
             await asyncio.to_thread(make, availability)
             async with asyncio.timeout(20):
                 while word not in (await _worker(executor.fingerprint)).message:  # noqa: ASYNC110

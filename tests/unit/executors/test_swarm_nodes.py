@@ -53,10 +53,10 @@ def test_labels_are_capabilities() -> None:
 @pytest.mark.parametrize(
     ("changed", "word"),
     [
-        ({"state": "down", "message": "heartbeat failure"}, "down: heartbeat failure"),
-        ({"state": "disconnected"}, "down"),
+        ({"state": "down", "message": "heartbeat failure"}, "heartbeat failure"),
+        ({"state": "disconnected"}, "does not hear of it"),
         ({"state": "unknown"}, "unknown"),
-        ({"availability": "drain"}, "draining"),
+        ({"availability": "drain"}, "drained"),
         ({"availability": "pause"}, "paused"),
         ({"engine": "24.0.7"}, "too old"),
     ],

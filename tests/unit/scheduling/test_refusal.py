@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument, ResourceExhausted, Unavailable
@@ -65,6 +67,17 @@ def test_what_could_be_held_is_not_refused_though_it_is_taken_or_down() -> None:
     capacity = Capacity([down])
     assert refusal(capacity, Ask("j", tenths=10), {"process"}) is None
     assert waiting_reason(capacity, Ask("j", tenths=10)) == "waiting for a worker to come up: w is down"
+
+
+def test_who_is_down_and_why_is_told() -> None:
+    one = Worker("w1", "swarm", slots=1, ready=False, message="heartbeat failure")
+    other = Worker("w2", "swarm", slots=1, ready=False, message="drained")
+    said = "waiting for a worker to come up: w1 is down: heartbeat failure"
+    assert waiting_reason(Capacity([one]), Ask("j")) == said
+    assert waiting_reason(Capacity([one, other]), Ask("j")) == f"{said}; w2 is down: drained"
+    alike = replace(other, message="no Swarm")
+    everywhere = Capacity([alike, replace(alike, id="w3")])
+    assert waiting_reason(everywhere, Ask("j")) == "waiting for a worker to come up: no Swarm"
 
 
 def test_what_is_waited_for_is_named() -> None:

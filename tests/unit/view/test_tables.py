@@ -39,12 +39,13 @@ def test_a_worker_says_what_it_offers_and_what_runs_there() -> None:
     jobs = [f"j{number}" for number in range(5)]
     worker = WorkerView(
         "w1", "swarm", "ready", 4, 8192, labels={"zone": "b", "fast": ""}, jobs=jobs,
-        capabilities=["docker", "swarm"], slots=8, used_cpu=1.5, used_memory_mib=1024,
+        capabilities=["docker", "fast", "swarm", "zone", "zone:b"], slots=8,
+        used_cpu=1.5, used_memory_mib=1024,
     )  # fmt: skip
     shown = dict(zip((table := workers_table([worker])).columns, table.rows[0], strict=True))
     assert shown["cpu"] == "1.5 of 4 asked for"
     assert shown["memory"] == "1 GiB of 8 GiB asked for"
-    assert shown["offers"] == "docker, swarm, zone=b, fast"
+    assert shown["offers"] == "docker, fast, swarm, zone:b"
     assert (shown["jobs"], shown["running"]) == ("5 of 8", "j0 j1 j2 and 2 more")
 
 

@@ -48,13 +48,13 @@ class Node:
     def trouble(self) -> str:
         """Why it takes nothing new; empty where it does."""
         if self.down:
-            return f"down: {self.message}" if self.message else "down"
+            return self.message or "Swarm does not hear of it"
         if self.state != "ready":
-            return f"{self.state}: the manager has not heard of it yet"
+            return f"its state is {self.state}: the manager has not heard of it yet"
         if self.availability == "drain":
-            return f"draining: `docker node update --availability active {self.name}` ends that"
+            return f"drained; `docker node update --availability active {self.name}` brings it back"
         if self.availability == "pause":
-            return f"paused: `docker node update --availability active {self.name}` ends that"
+            return f"paused; `docker node update --availability active {self.name}` brings it back"
         major = self.engine.partition(".")[0]
         if major.isdigit() and int(major) < OLDEST_ENGINE:
             return f"its Docker Engine {self.engine} is too old: {OLDEST_ENGINE} or newer is needed"
