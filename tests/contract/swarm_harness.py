@@ -11,6 +11,7 @@ from typing import Any
 import docker
 
 from cumulus_server.executors.base import StartRequest
+from cumulus_server.executors.containers.environments import volume_name
 from cumulus_server.executors.containers.plan import RELAY, container_name
 from cumulus_server.executors.containers.settings import ContainerConfig
 from cumulus_server.executors.swarm import SwarmExecutor
@@ -50,6 +51,8 @@ class SwarmHarness:
         **asked: Any,
     ) -> StartRequest:
         more: dict[str, Any] = {"job_id": job_id} if job_id else {}
+        if "requirements" in asked:
+            more["requirements"] = list(asked["requirements"])
         job = self.relay.add(FakeJob({"source": source or WORK[kind]}, attempt=attempt, **more))
         worker = worker or next(self._next)
         return StartRequest(job.id, attempt, job.claim_token, self.relay.url, "", worker, **asked)
@@ -86,7 +89,8 @@ class SwarmHarness:
         for worker, engine in self.workers.items():
             left += [f"container {each['Names'][0]} on {worker}" for each in self.containers(worker)]
             volumes = engine.api.volumes(filters=mine)["Volumes"] or []
-            left += [f"volume {each['Name']} on {worker}" for each in volumes]
+            names = [each["Name"] for each in volumes]
+            left += [f"volume {name} on {worker}" for name in names if name != volume_name(self.relay_id)]
         return left
 
     async def nothing_left(self, timeout_s: float = 60) -> None:
@@ -106,6 +110,10 @@ class SwarmHarness:
             api.remove_secret(secret["ID"])
         for config in api.configs(filters=mine):
             api.remove_config(config["ID"])
+        for worker in self.workers.values():
+            shared = {**mine, "name": volume_name(self.relay_id)}
+            for volume in worker.volumes.list(filters=shared):
+                volume.remove(force=True)
         for each in (self.manager, *self.workers.values()):
             each.close()
 

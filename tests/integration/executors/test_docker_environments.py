@@ -3,44 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.package_index import NOWHERE, package_index
 from tests.fakes.runner_relay import FakeJob
-from tests.integration.runner.test_requirements import make_wheel
 
 from .conftest import Containers
 
 USE = "import sample_of_cumulus\nprint(sample_of_cumulus.__file__)"
-#: An index that does not answer.
-NOWHERE = "http://127.0.0.1:9/"
 SHARED = "/run/cumulus/environments/"
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def index(containers: Containers, tmp_path: Path) -> Iterator[dict[str, str]]:
     """An installer's settings by which it finds one distribution, and nothing else."""
-    wheels = tmp_path / "wheels"
-    make_wheel(wheels / "sample-of-cumulus", "sample_of_cumulus")
     host = containers.world.relay.url.split("/")[2].split(":")[0]
-    handler = functools.partial(QuietHandler, directory=str(wheels))
-    with http.server.ThreadingHTTPServer((host, 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        url = f"http://{host}:{server.server_address[1]}/"
-        yield {"PIP_INDEX_URL": url, "PIP_TRUSTED_HOST": host}
-        server.shutdown()
-        thread.join()
+    with package_index(tmp_path, host) as settings:
+        yield settings
 
 
 def builders(containers: Containers) -> list[str]:

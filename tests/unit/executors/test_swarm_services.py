@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cumulus_jupyter.protocol.resources import Resources
 from cumulus_server.executors.base import StartRequest
+from cumulus_server.executors.containers.environments import builder_plan
 from cumulus_server.executors.containers.plan import ContainerPlan, plan
 from cumulus_server.executors.containers.settings import ContainerConfig
 from cumulus_server.executors.swarm import services
@@ -98,6 +99,28 @@ def test_environments_are_mounted_to_be_read() -> None:
     assert shared["ReadOnly"] is True and shared["Target"] == "/run/cumulus/environments"
     anonymous = [mount for mount in mounts if mount["Target"] == "/tmp"]
     assert [mount.get("Source") for mount in anonymous] == [None]
+    without = service(planned(), "n1", secret=SECRET, luggage=LUGGAGE, environments="shared")
+    assert "shared" not in json.dumps(without)
+
+
+def test_a_builder_writes_where_jobs_read() -> None:
+    config = ContainerConfig("0123456789", Path("/nowhere"), user="1234:99")
+    wanted = builder_plan("img:1", ["six"], config, "n1")
+    made = service(wanted, "n1", secret=SECRET, luggage=LUGGAGE, environments="shared")
+    job = service(planned(), "n1", secret=SECRET, luggage=LUGGAGE)["TaskTemplate"]["ContainerSpec"]
+    container = made["TaskTemplate"]["ContainerSpec"]
+    mounts = {mount["Target"]: mount for mount in container["Mounts"]}
+    labels = {"io.cumulus.relay": "0123456789", "io.cumulus.role": "environment"}
+    assert mounts.keys() == {"/tmp", "/run/cumulus/environments"}
+    for mount in mounts.values():
+        assert mount["Source"] == "shared" and not mount.get("ReadOnly")
+        assert mount["VolumeOptions"]["Labels"] == labels
+    assert made["Labels"] == {**labels, "io.cumulus.builder": made["Name"]}
+    assert made["Name"] != builder_plan("img:1", ["six"], config, "n2").name and len(made["Name"]) <= 63
+    hardening = ("User", "Init", "ReadOnly", "CapabilityDrop", "Privileges", "Healthcheck")
+    assert all(container[each] == job[each] for each in hardening)
+    assert made["TaskTemplate"]["Placement"] == {"Constraints": ["node.id==n1"]}
+    assert made["TaskTemplate"]["Resources"]["Limits"]["MemoryBytes"] == 2048 * 2**20
 
 
 def test_an_image_by_id_can_be_had_by_name_again() -> None:

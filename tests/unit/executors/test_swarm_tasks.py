@@ -125,3 +125,12 @@ def test_tasks_of_others_are_passed_by() -> None:
     foreign = task()
     del foreign["Spec"]["ContainerSpec"]["Labels"]
     assert tasks.parse([foreign, {"ID": "t2", "Spec": {}}, task(job="j2")]).keys() == {("j2", 1)}
+
+
+def test_builders_of_environments_are_told_from_attempts() -> None:
+    builder = task()
+    labels = {"io.cumulus.role": "environment", "io.cumulus.builder": "cumulus-environment-1"}
+    builder["Spec"]["ContainerSpec"]["Labels"] = labels
+    found = tasks.parse([builder, task()])
+    assert found.keys() == {("cumulus-environment-1", 0), ("j1", 1)}
+    assert [tasks.is_builder(key) for key in found] == [True, False]

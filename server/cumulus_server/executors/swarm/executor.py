@@ -22,10 +22,12 @@ from ..base import (
     silent,
 )
 from ..containers import images
+from ..containers.environments import volume_name
 from ..containers.failures import EngineRefused
 from ..containers.plan import ContainerPlan, container_name, handle, plan
 from ..containers.settings import ContainerConfig
-from . import nodes, services
+from . import nodes, services, tasks
+from .builders import Builders
 from .manager import Manager
 from .outlook import Outlook
 from .supplies import Supplies
@@ -58,6 +60,7 @@ class SwarmExecutor:
         self._supplies = Supplies(self._manager, config)
         self._watch = Watch(self._manager, self._finish, self._start_by_name)
         self._outlook = Outlook(self._manager, self._supplies, self._watch)
+        self._builders = Builders(self._manager, self._watch, config, self._supervisor, self._make)
         self.settled = self._outlook.settled
         self._simulated = config.simulated_gpus
         self._ended: dict[Key, InstanceStatus] = {}
@@ -113,10 +116,12 @@ class SwarmExecutor:
         return handle(self.name, HANDLE_VERSION, request.job_id, request.attempt)
 
     async def prepare(self, request: StartRequest, tell: Tell = silent) -> None:
-        """Have the worker pull the image, if it may have to: it does so for the attempt's own service."""
+        """Bring the dependency environment, and have the worker pull the image, if it may have to: it
+        does so for the attempt's own service."""
         await self._supplies.files()
         image = self._image(request)
         node = self._node(request.worker)
+        await self._builders.bring(node, image, request.requirements, tell)
         if (node.id, image) in self._watch.images or self._supplies.called(image) != image:
             return
         await self._begin(request)
@@ -143,7 +148,10 @@ class SwarmExecutor:
             node = self._node(request.worker)
             gpus = [device for device in request.devices if device in node.gpus]
             image = self._image(request)
-            planned = plan(request, self.config, image, node.memory_mib, node.cpu, gpus=gpus)
+            built = self._builders.has(node, image, request.requirements)
+            planned = plan(
+                request, self.config, image, node.memory_mib, node.cpu, gpus=gpus, environments=built
+            )
             # What was asked of the engine happens even where this is cancelled: destroy waits for it.
             self._starting[key] = asyncio.get_running_loop().create_future()
             self._supervisor.start(f"start {planned.name}", lambda: self._start(key, planned, node))
@@ -172,7 +180,13 @@ class SwarmExecutor:
             called = self._supplies.called(planned.image)
         secret = await self._manager.make_secret(planned.name, planned.assignment, planned.labels)
         spec = services.service(
-            planned, node.id, secret=secret, luggage=luggage, ca_bundle=ca_bundle, image=called
+            planned,
+            node.id,
+            secret=secret,
+            luggage=luggage,
+            ca_bundle=ca_bundle,
+            environments=volume_name(self.config.relay_id),
+            image=called,
         )
         try:
             await self._manager.create(spec, called)
@@ -192,10 +206,10 @@ class SwarmExecutor:
             f"There is no worker {worker} in the Swarm", next="`docker node ls` tells which there are."
         )
 
-    async def _start_by_name(self, key: Key, task: Task) -> None:
+    async def _start_by_name(self, service: str, task: Task) -> None:
         self._by_name.add((task.node, task.image))
         with contextlib.suppress(EngineRefused):  # removed meanwhile
-            await self._manager.use_name(container_name(*key))
+            await self._manager.use_name(service)
 
     async def recover(self, handle: Handle) -> InstanceStatus:
         """Watch a service that an earlier relay has made."""
@@ -260,8 +274,10 @@ class SwarmExecutor:
     async def list_owned(self) -> list[Owned]:
         """One for each attempt with a service, a secret, or a task on a worker that answers."""
         left = await self._manager.left()
+        await self._builders.reap(left.builders)
         await self._know_nodes()
-        ending = {key for key, task in left.tasks.items() if task.leaving and self._watch.holds(task)}
+        attempts = {key: task for key, task in left.tasks.items() if not tasks.is_builder(key)}
+        ending = {key for key, task in attempts.items() if task.leaving and self._watch.holds(task)}
         owned = []
         for key in sorted(left.services | left.secrets | ending):
             task = left.tasks.get(key)
@@ -270,8 +286,9 @@ class SwarmExecutor:
         return owned
 
     def _finish(self, key: Key, status: InstanceStatus) -> None:
-        self._ended[key] = status
-        self._on_end(Ended(*key, status))
+        if not self._builders.ended(key, status):
+            self._ended[key] = status
+            self._on_end(Ended(*key, status))
 
     async def _know_nodes(self) -> None:
         if not self._watch.nodes:

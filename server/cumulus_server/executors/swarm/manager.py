@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..base import ExecutorUnavailable
 from ..containers.engine import CALL_S, Engine
+from ..containers.environments import BUILDER
 from ..containers.failures import Conflict, EngineRefused, Missing
 from ..containers.plan import JOB, RELAY, ROLE, attempt_of
 from . import services, tasks
@@ -35,6 +36,8 @@ class Left:
     services: frozenset[Key]
     secrets: frozenset[Key]
     tasks: Mapping[Key, Task]
+    #: Names of the services and secrets of builders of environments.
+    builders: frozenset[str]
 
 
 class Manager:
@@ -85,7 +88,8 @@ class Manager:
             return api.services(filters=mine), api.secrets(filters=mine), api.tasks(filters=mine)
 
         there, secrets, running = await self.call(ask)
-        return Left(_keys(there), _keys(secrets), tasks.parse(running))
+        builders = frozenset(_builders([*there, *secrets]))
+        return Left(_keys(there), _keys(secrets), tasks.parse(running), builders)
 
     async def address(self) -> str:
         """The address under which the Swarm knows this manager."""
@@ -216,6 +220,13 @@ class Manager:
 def config_name(role: str, relay_id: str, version: str) -> str:
     """The name of a config, which has at most 64 characters."""
     return f"cumulus-{role}-{relay_id[:16]}-{version[:16]}"
+
+
+def _builders(listed: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for each in listed:
+        name = ((each.get("Spec") or {}).get("Labels") or {}).get(BUILDER)
+        if name:
+            yield name
 
 
 def _keys(listed: Sequence[Mapping[str, Any]]) -> frozenset[Key]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..containers.plan import ASSIGNMENT, CA_BUNDLE, ENVIRONMENTS, LUGGAGE, ContainerPlan
+from ..containers.environments import ROLE as ENVIRONMENT
+from ..containers.plan import ASSIGNMENT, CA_BUNDLE, ENVIRONMENTS, LUGGAGE, RELAY, ROLE, ContainerPlan
 
 #: The label that keeps the image's name where it is given by its id.
 IMAGE = "io.cumulus.image"
@@ -37,8 +38,8 @@ def service(
 ) -> dict[str, Any]:
     """The service of ``plan``, pinned to the node with this id.
 
-    ``secret`` holds the assignment. ``environments`` is the volume of the dependency environments, and
-    ``image`` what to call the image instead of its name.
+    ``secret`` holds the assignment. ``environments`` is the volume of the dependency environments, mounted
+    where the plan asks for it, and ``image`` what to call the image instead of its name.
     """
     configs = [_config(luggage, LUGGAGE)]
     if ca_bundle is not None:
@@ -95,15 +96,16 @@ def by_name(spec: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _mounts(plan: ContainerPlan, environments: str) -> list[dict[str, Any]]:
-    mounts: list[dict[str, Any]] = [
-        # Without a source it is anonymous: made for this container, and removed with it.
-        {"Type": "volume", "Target": "/tmp", "VolumeOptions": {"Labels": dict(plan.labels)}},
-    ]
+    marks = {RELAY: plan.labels[RELAY], ROLE: ENVIRONMENT}
+    shared = {"Type": "volume", "Source": environments, "VolumeOptions": {"Labels": marks}}
+    # Without a source it is anonymous: made for this container, and removed with it.
+    own = {"Type": "volume", "VolumeOptions": {"Labels": dict(plan.labels)}}
+    mounts: list[dict[str, Any]] = [{**(shared if plan.builder else own), "Target": "/tmp"}]
     if plan.shm_bytes:
         options = {"SizeBytes": plan.shm_bytes, "Mode": 0o1777}
         mounts.append({"Type": "tmpfs", "Target": "/dev/shm", "TmpfsOptions": options})
-    if environments:
-        mounts.append({"Type": "volume", "Source": environments, "Target": ENVIRONMENTS, "ReadOnly": True})
+    if plan.builder or plan.environments:
+        mounts.append({**shared, "Target": ENVIRONMENTS, "ReadOnly": not plan.builder})
     return mounts
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base import InstanceStatus
 from ..containers import words
+from ..containers.environments import BUILDER
 from ..containers.plan import attempt_of
 from .nodes import Node
 from .services import IMAGE
@@ -73,8 +74,18 @@ class Task:
         )
 
 
+def builder_key(name: str) -> Key:
+    """The key of a builder of environments: attempts count from 1."""
+    return name, 0
+
+
+def is_builder(key: Key) -> bool:
+    """Whether this is a builder's key, not an attempt's."""
+    return key[1] == 0
+
+
 def parse(listed: Iterable[Mapping[str, Any]]) -> dict[Key, Task]:
-    """The newest task of each attempt among what ``GET /tasks`` answers."""
+    """The newest task of each attempt and builder among what ``GET /tasks`` answers."""
     newest: dict[Key, Task] = {}
     for each in listed:
         task = _task(each)
@@ -87,7 +98,7 @@ def _task(listed: Mapping[str, Any]) -> Task | None:
     spec = listed.get("Spec") or {}
     container = spec.get("ContainerSpec") or {}
     labels = container.get("Labels") or {}
-    key = attempt_of(labels)
+    key = builder_key(labels[BUILDER]) if BUILDER in labels else attempt_of(labels)
     if key is None:
         return None
     status = listed.get("Status") or {}

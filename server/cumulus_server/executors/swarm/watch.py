@@ -45,9 +45,9 @@ class Watch:
         self,
         manager: Manager,
         on_end: Callable[[Key, InstanceStatus], None],
-        on_lacking: Callable[[Key, Task], Awaitable[None]],
+        on_lacking: Callable[[str, Task], Awaitable[None]],
     ) -> None:
-        """``on_lacking`` starts again what has found no image by its id."""
+        """``on_lacking`` starts the service of this name again, which has found no image by its id."""
         self.manager = manager
         self.nodes: dict[str, Node] = {}
         self._on_end, self._on_lacking = on_end, on_lacking
@@ -162,7 +162,7 @@ class Watch:
                 watched.begun.set_result(None)
         if task.lacks_image_by_id and not watched.leaving:
             if not watched.renamed:
-                await self._on_lacking(key, task)
+                await self._on_lacking(watched.name, task)
                 watched.renamed = True
             return
         status = tasks.status(task, self.nodes.get(watched.node), watched.worker)
