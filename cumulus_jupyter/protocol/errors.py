@@ -26,6 +26,8 @@ class CumulusError(Exception):
     def __str__(self) -> str:
         parts = [self.message]
         if self.next:
+            if self.message and self.message[-1].isalnum():
+                parts[0] += "."
             parts.append(self.next)
         if self.job_id:
             parts.append(f"(job {self.job_id})")
