@@ -7,9 +7,11 @@ server that has nothing else in it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
@@ -28,6 +30,8 @@ from .relay.service import Relay
 
 _WILDCARDS = {"", "*", "0.0.0.0", "::", "localhost"}
 _IDLE_CHECK_S = 30.0
+#: Above those of all modules here.
+_LOG = logging.getLogger(__package__)
 
 
 class HeadlessServer(ServerApp):
@@ -56,6 +60,7 @@ class CumulusApp(ExtensionApp):
     }
     #: ``None`` where the settings were wrong, so that a Jupyter server goes on without it.
     relay: Relay | None = None
+    _told_by: Sequence[logging.Handler] = ()
 
     @default("config_file_name")
     def _default_config_file_name(self) -> str:
@@ -106,6 +111,7 @@ class CumulusApp(ExtensionApp):
         relay = self.relay
         if relay is None:
             return
+        self._told_by = _tell_by(serverapp.log)
         url, token = server_url(serverapp), serverapp.identity_provider.token
 
         def on_live() -> None:
@@ -133,6 +139,18 @@ class CumulusApp(ExtensionApp):
         """Called by the server when it stops."""
         if self.relay is not None:
             await self.relay.stop()
+        for handler in self._told_by:
+            _LOG.removeHandler(handler)
+
+
+def _tell_by(log: logging.Logger | logging.LoggerAdapter[Any]) -> list[logging.Handler]:
+    """Let the relay's own words appear in the server's log, as the server's do; the handlers for that."""
+    server_log = log.logger if isinstance(log, logging.LoggerAdapter) else log
+    added = [handler for handler in server_log.handlers if handler not in _LOG.handlers]
+    for handler in added:
+        _LOG.addHandler(handler)
+    _LOG.setLevel(server_log.getEffectiveLevel())
+    return added
 
 
 async def _watch_activity(relay: Relay, serverapp: ServerApp) -> None:

@@ -63,4 +63,14 @@ class Opening:
             except TimeoutError:
                 again_s = min(2 * again_s, _AGAIN_LAST_S)
         loop.live.awaited.discard(executor.name)
+        await _announce(executor)
         loop.plan()
+
+
+async def _announce(executor: Executor) -> None:
+    """Log what can be used now."""
+    for worker in await executor.fingerprint():
+        pythons = ", ".join(worker.pythons) or "none yet"
+        state = f"{worker.slots} jobs at once, Python {pythons}" if worker.ready else "down"
+        why = f": {worker.message}" if worker.message else ""
+        log.info("the executor %s has the worker %s: %s%s", executor.name, worker.id, state, why)

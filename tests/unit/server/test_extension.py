@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import cumulus_server
-from cumulus_server.extension import CumulusApp, server_url
+from cumulus_server.extension import CumulusApp, _tell_by, server_url
 
 
 def test_jupyter_finds_it() -> None:
@@ -22,6 +23,24 @@ async def test_a_server_goes_on_and_stops_without_a_relay_that_could_not_be_buil
     assert app.current_activity() is None
     await app._start_jupyter_server_extension(server)
     await app.stop_extension()
+
+
+def test_what_the_relay_says_is_in_the_server_s_log() -> None:
+    said: list[str] = []
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    server_log = logging.getLogger("a server")
+    server_log.setLevel(logging.INFO)
+    server_log.addHandler(handler)
+    ours = logging.getLogger("cumulus_server")
+    before = ours.level
+    try:
+        assert _tell_by(server_log) == [handler] and _tell_by(server_log) == []
+        logging.getLogger("cumulus_server.door").info("open")
+        assert said == ["open"]
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(before)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class DockerExecutor:
     def away(self, error: ExecutorUnavailable) -> None:
         """The watch has no connection."""
         if self._view.away(error):
-            log.warning("%s", self.trouble)
+            log.debug("%s", self.trouble)  # what asks for trouble logs it, as loud as it matters
             self._on_change()
 
     def simulate(self, count: int) -> None:

@@ -61,7 +61,7 @@ class Outlook:
             self.trouble = f"{error.message}. {error.next}".strip()
             self._images_changed = True
         if self.trouble and self.trouble != before:
-            log.info("no jobs for the Swarm: %s", self.trouble)
+            log.debug("no jobs for the Swarm: %s", self.trouble)
         return changed or self.trouble != before
 
     async def _follow(self) -> None:
