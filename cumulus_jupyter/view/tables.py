@@ -112,7 +112,7 @@ def workers_table(workers: Sequence[WorkerView]) -> Table:
         (
             worker.id,
             worker.executor,
-            worker.state + (f": {worker.message}" if worker.message else ""),
+            worker.state,
             _of(f"{worker.used_cpu:g}", f"{worker.cpu:g}", worker.used_cpu),
             _of(_mib(worker.used_memory_mib), _mib(worker.memory_mib), worker.used_memory_mib),
             ", ".join(device_words(device) for device in worker.devices) or "none",
@@ -120,11 +120,26 @@ def workers_table(workers: Sequence[WorkerView]) -> Table:
             _offers(worker),
             f"{len(worker.jobs)} of {worker.slots}",
             _some(worker.jobs),
+            worker.message,
         )
         for worker in workers
     ]
-    columns = ["id", "executor", "state", "cpu", "memory", "gpus", "python", "offers", "jobs", "running"]
-    return Table("Workers", columns, rows, workers)
+    columns = [
+        "id",
+        "executor",
+        "state",
+        "cpu",
+        "memory",
+        "gpus",
+        "python",
+        "offers",
+        "jobs",
+        "running",
+        "why",
+    ]
+    if not any(worker.message for worker in workers):
+        columns.pop()  # last, as it may be long
+    return Table("Workers", columns, [row[: len(columns)] for row in rows], workers)
 
 
 def _mib(count: int) -> str:
