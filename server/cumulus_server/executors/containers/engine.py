@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -131,7 +132,10 @@ class Engine:
     def _connect(self) -> tuple[Any, Mapping[str, Any]]:
         addresses.knock(self.host)
         import docker  # takes a tenth of a second, and memory that is not spent where no engine is
+        from docker.transport import unixconn
 
+        # Its own leaves the socket open where nobody answers.
+        unixconn.UnixHTTPConnection.connect = _connect_or_close
         client = docker.DockerClient(
             version="auto", timeout=CALL_S, max_pool_size=self._threads, **addresses.tls_of(self.host)
         )
@@ -151,3 +155,14 @@ class Engine:
             made, self._made = self._made, None
         if made is not None:
             made[0].close()
+
+
+def _connect_or_close(connection: Any) -> None:
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        door.settimeout(connection.timeout)
+        door.connect(connection.unix_socket)
+    except BaseException:
+        door.close()
+        raise
+    connection.sock = door
