@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
-from ..protocol.events import ClearOutput, Display, Event, Log, UpdateDisplay
+from ..protocol.events import ClearOutput, Display, Event, Log, State, UpdateDisplay
+from ..protocol.jobs import QUEUED
 
 
 class PlainView:
@@ -29,7 +30,11 @@ class PlainView:
         """Show one event; those that are no output are passed over."""
         if self._quiet:
             return
-        if isinstance(event, Log):
+        if isinstance(event, State):
+            if event.state == QUEUED and event.attempt and event.message and event.position is None:
+                # Its output begins anew: without a word, that would look like output that comes twice.
+                self._write(sys.stderr, f"[{event.message}]\n")
+        elif isinstance(event, Log):
             self._write(sys.stderr if event.stream == "stderr" else sys.stdout, event.text)
         elif isinstance(event, Display):
             self._publish(event.data, event.metadata, event.display_id, update=False)

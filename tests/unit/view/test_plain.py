@@ -83,3 +83,15 @@ def test_text_that_the_terminal_cannot_show_does_not_end_the_cell(monkeypatch: p
 def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     PlainView(None, quiet=True).show(Log("stdout", "x"))
     assert capsys.readouterr().out == ""
+
+
+def test_a_new_attempt_is_told_for_its_output_begins_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    view = PlainView()
+    view.show(State("QUEUED", message="waiting for its turn", position=1))
+    view.show(Log("stdout", "0 1 "))
+    view.show(State("QUEUED", message="the worker w1 is down; trying again", attempt=1))
+    view.show(State("QUEUED", message="waiting for its turn", attempt=1, position=1))
+    view.flush()
+    captured = capsys.readouterr()
+    assert captured.out == "0 1 "
+    assert captured.err == "[the worker w1 is down; trying again]\n"
