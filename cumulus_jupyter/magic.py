@@ -36,6 +36,7 @@ class CumulusMagics(magic.Magics):
             self._session = Session(self.shell)
         return self._session
 
+    # IPython declares no types for its decorators.
     @_can_be_silenced  # type: ignore[untyped-decorator]
     @_cell_magic("cumulus")  # type: ignore[untyped-decorator]
     def run(self, line: str, cell: str) -> Any:

@@ -116,8 +116,9 @@ class Connection:
         if not body:
             self._socket.sendall(head)
             return
-        if sum(map(size_of, body)) <= _JOIN_BYTES and not any(isinstance(p, FilePart) for p in body):
-            self._socket.sendall(b"".join([head, *body]))  # type: ignore[list-item]
+        in_memory = [part for part in body if not isinstance(part, FilePart)]
+        if len(in_memory) == len(body) and sum(map(size_of, body)) <= _JOIN_BYTES:
+            self._socket.sendall(b"".join([head, *in_memory]))
             return
         self._socket.sendall(head)
         for part in body:

@@ -108,15 +108,14 @@ def _submission(packaged: Packaged, options: JobOptions, health: Health, *, keep
     if packaged.blobs or packaged.files:
         from ..packaging import bundle_parts
 
-        parts = bundle_parts(packaged)
-        total = sum(map(size_of, parts))
+        pieces = bundle_parts(packaged)
+        total = sum(map(size_of, pieces))
         if 0 < health.bundle_limit_bytes < total:
             raise PayloadTooLarge(
                 f"The cell needs {total} bytes; the relay takes {health.bundle_limit_bytes}",
                 next="See what is large with --dry-run, and send less with -i.",
             )
-        if keep:
-            parts = [b"".join(parts)]  # type: ignore[arg-type]
+        parts = [b"".join(pieces)] if keep else pieces
     return make_submission(packaged.program, options, parts, python_exact=packaged.pickled)
 
 

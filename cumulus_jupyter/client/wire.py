@@ -12,6 +12,7 @@ _T = TypeVar("_T")
 
 
 def _known(cls: type[_T], body: Mapping[str, Any], **nested: Any) -> _T:
+    # Called with dataclasses only; the type of those is known to type checkers, not at run time.
     names: Mapping[str, Any] = cls.__dataclass_fields__  # type: ignore[attr-defined]
     return cls(**{key: value for key, value in body.items() if key in names} | nested)
 

@@ -155,6 +155,7 @@ def _runs_at_least_once(iterable: ast.expr) -> bool:
     if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Name) and iterable.func.id == "range":
         bounds = [arg.value for arg in iterable.args if isinstance(arg, ast.Constant)]
         if len(bounds) == len(iterable.args) and all(type(bound) is int for bound in bounds):
+            # mypy does not carry what all() has found over to the list.
             return 1 <= len(bounds) <= 3 and bool(range(*bounds))  # type: ignore[arg-type]
     return False
 

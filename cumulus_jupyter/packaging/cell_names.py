@@ -121,6 +121,7 @@ def _plain_transform(source: str) -> str:
         from IPython.core.inputtransformer2 import TransformerManager
     except ImportError:
         return source
+    # IPython declares no types here.
     manager = TransformerManager()  # type: ignore[no-untyped-call]
     return manager.transform_cell(source)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Any
 
 from .branches import BranchReader
 from .findings import READ, SOFT, Findings
@@ -149,7 +150,7 @@ class StatementReader(BranchReader):
             self.apply_deferred(node.name)
         self.store(node.name)
 
-    def visit_TypeAlias(self, node: ast.AST) -> None:
+    def visit_TypeAlias(self, node: Any) -> None:
         with self.type_parameters(node), self.graded(SOFT):
-            self.visit(node.value)  # type: ignore[attr-defined]
-        self.visit(node.name)  # type: ignore[attr-defined]
+            self.visit(node.value)
+        self.visit(node.name)

@@ -86,6 +86,7 @@ def tz_parts(tz: Any) -> Any:
     if tz is None:
         return None
     if type(tz) is dt.timezone:
+        # Documented for pickling, and missing in the type checkers' stubs.
         args = tz.__getinitargs__()  # type: ignore[attr-defined]
         offset = args[0]
         return ["offset", offset.days, offset.seconds, offset.microseconds, *args[1:]]

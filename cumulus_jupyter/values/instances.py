@@ -180,6 +180,7 @@ def _refill(obj: Any, items: List[Any], values: Optional[List[Any]]) -> None:
 
 
 def _slot_names(cls: type) -> set[str]:
+    # A slot shows itself to no type checker.
     member = type(_Member.x)  # type: ignore[attr-defined]
     return {name for base in cls.__mro__ for name, value in vars(base).items() if type(value) is member}
 

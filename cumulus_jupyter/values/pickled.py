@@ -33,6 +33,7 @@ def _pickler(file: Any, refer: Callable[[Any], Any], keep: Callable[[Any], bool]
     except ImportError:
         base = pickle.Pickler
 
+    # The base is chosen at run time, which mypy cannot follow.
     class Pickler(base):  # type: ignore[misc]
         def persistent_id(self, obj: Any) -> Any:
             return refer(obj)
@@ -84,7 +85,8 @@ def encode_pickle(encoder: Encoder, obj: Any) -> Dict[str, Any]:
     """The pickle node of an object. Raises ``NotEncodable``."""
     from .model import NotEncodable
 
-    file, buffers = io.BytesIO(), []  # type: ignore[var-annotated]
+    buffers: List[Any] = []
+    file = io.BytesIO()
     try:
         dump(encoder, obj, file, buffers)
     except Exception as error:

@@ -51,6 +51,7 @@ def run_folder(folder: str) -> int:
 def _line_of(folder: str) -> bytes:
     """Runs in the child."""
     signal.signal(signal.SIGTERM, _stop)
+    # Typed as any text stream; at the start of a process it is a wrapper that can be told.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         with code_folder.ready(folder) as path:

@@ -90,6 +90,7 @@ def _make(host: str) -> tuple[str, str]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))  # the workers' clocks may be behind
         .not_valid_after(now + datetime.timedelta(days=_DAYS))
+        # A list is not variant for mypy, and this one is written to by nobody.
         .add_extension(x509.SubjectAlternativeName([_name(host)]), critical=False)  # type: ignore[list-item]
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.KeyUsage(**usage), critical=True)

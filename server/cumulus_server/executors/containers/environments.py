@@ -13,6 +13,9 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+
+from cumulus_jupyter.protocol.channel import EnvironmentOrder
 
 from ...supervisor import Supervisor
 from ..base import ExecutorUnavailable, Tell
@@ -49,11 +52,7 @@ def builder_plan(
 ) -> ContainerPlan:
     """The container that makes an environment. ``place`` tells it from those on other workers."""
     name = f"cumulus-environment-{config.relay_id[:8]}-{key_of(image, requirements)}{place and '-' + place}"
-    wanted = {
-        "requirements": list(requirements),
-        "env": plan.job_environment(config),
-        "folder": plan.ENVIRONMENTS,
-    }
+    order = EnvironmentOrder(list(requirements), plan.ENVIRONMENTS, plan.job_environment(config))
     return ContainerPlan(
         name=name,
         image=image,
@@ -69,7 +68,7 @@ def builder_plan(
         shm_bytes=0,
         grace_s=config.grace_s,
         gpus=(),
-        assignment=json.dumps(wanted).encode(),
+        assignment=json.dumps(asdict(order)).encode(),
         builder=True,
     )
 

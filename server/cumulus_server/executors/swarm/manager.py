@@ -123,6 +123,7 @@ class Manager:
                 known[name] = found["ID"]
         for other in [each for each in known if each != name]:
             try:
+                # mypy cannot infer a lambda with a default, which binds this round's name.
                 await self.call(lambda api, other=other: api.remove_config(other))  # type: ignore[misc]
             except EngineRefused:
                 continue  # in use by what runs
