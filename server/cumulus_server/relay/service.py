@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cumulus_jupyter import __version__
@@ -15,7 +15,7 @@ from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition, In
 from cumulus_jupyter.protocol.jobs import Health, SimulatedDevices
 
 from ..config import RelayConfig
-from ..store import Store, meta
+from ..store import Store, StoredEvent, meta
 from ..store.clock import now_ms
 from ..supervisor import Supervisor
 from . import runner_requests
@@ -79,9 +79,9 @@ class Relay:
         self._runs: Runs | None = None
         self._fault: CumulusError | None = Unavailable("The relay is starting", next="Try again in a moment.")
 
-    def _committed(self, job_id: str, events: object) -> None:
-        self.census.count(events)  # type: ignore[arg-type]
-        self.hub.publish(job_id, events)  # type: ignore[arg-type]
+    def _committed(self, job_id: str, events: Sequence[StoredEvent]) -> None:
+        self.census.count(events)
+        self.hub.publish(job_id, events)
 
     async def start(self, url: str, token: str, on_live: Callable[[], None]) -> None:
         """Go live, or wait for the live relay of this state folder to end and then do."""
