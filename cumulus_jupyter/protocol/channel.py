@@ -48,6 +48,11 @@ class Assignment:
     relay_certificate: str = ""
     #: Whether a container holds the limits: ``memory_mib`` and ``cpu`` are then told, and not enforced again.
     contained: bool = False
+    #: The share of each device that the job holds, such as 0.5: frameworks are told to use no more. 0 for
+    #: whole devices, and for none.
+    gpu_fraction: float = 0.0
+    #: The memory that the share is of its device, in MiB; 0 where that is not known.
+    gpu_memory_mib: int = 0
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class JobSpec:
     python: str = ""
     #: True: the program holds pickled values, so only ``python`` itself can read it.
     python_exact: bool = False
+    #: Higher goes first in the queue; -100 ... 100.
+    priority: int = 0
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ class StartRequest:
     resources: Resources = field(default_factory=Resources)
     #: Environment that the partition asks for.
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Folders of the worker that the partition asks for, as (there, inside).
+    mounts: Sequence[tuple[str, str]] = ()
     #: Ids of the devices held.
     devices: Sequence[str] = ()
     #: Python minor version to run with; empty for the worker's default.

@@ -63,5 +63,8 @@ class Partition(Protocol):
     def environment(self, booking: Booking) -> Mapping[str, str]:
         """What the runner's environment needs for the share to hold."""
 
+    def mounts(self, booking: Booking) -> Sequence[tuple[str, str]]:
+        """Folders of the worker that a container must see for the share to hold, as (there, inside)."""
+
     def enforced_by(self, booking: Booking) -> str:
         """What holds the job to its share: "mps", "mig", "framework" or "none"."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .base import Booking, BookingRequest
 
@@ -40,6 +40,10 @@ class NoPartition:
     def environment(self, booking: Booking) -> Mapping[str, str]:
         """Real devices by their id; simulated ones cannot be seen by CUDA."""
         return {"CUDA_VISIBLE_DEVICES": ",".join(booking["visible"])}
+
+    def mounts(self, booking: Booking) -> Sequence[tuple[str, str]]:
+        """None."""
+        return ()
 
     def enforced_by(self, booking: Booking) -> str:
         """Nothing."""

@@ -16,6 +16,14 @@ class Device:
     name: str = ""
     memory_mib: int = 0
     simulated: bool = False
+    #: Its number on the worker, as the worker's own tools count; they begin with 0.
+    index: int = 0
+    #: "nvidia", "opencl", or empty where that is not known.
+    kind: str = ""
+    #: What it offers to jobs that ask for it by name, such as "sm_90" and "gpu-name:NVIDIA-H100".
+    capabilities: frozenset[str] = frozenset()
+    #: Folder of its MPS control daemon's pipes on the worker; empty where none runs.
+    mps_pipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,10 @@ class Worker:
     ready: bool = True
     #: Why it is not ready, in words.
     message: str = ""
+    #: What its platform calls it, such as the id of a Swarm node; empty where it has no other name.
+    node: str = ""
+    #: Why its devices take no new job, in words; empty where they do.
+    devices_message: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What runs on a worker: the daemon that holds bookings of GPU shares, its command line, and the probe."""
