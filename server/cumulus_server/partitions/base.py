@@ -2,29 +2,62 @@
 
 A *booking* is what a partition system gave for one attempt, as versioned JSON. Releasing one that is
 gone succeeds.
+
+A *node* is what a worker is to its platform, and what a partition system is reached by: names of
+workers may change, a node's id does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cumulus_jupyter.protocol.errors import CumulusError
+from cumulus_jupyter.protocol.errors import CumulusError, Unavailable
 
 from ..scheduling.model import Device, Share
 
-__all__ = ["Booking", "BookingRequest", "Partition", "PartitionFailed"]
+__all__ = [
+    "Booking",
+    "BookingRequest",
+    "Entry",
+    "Partition",
+    "PartitionAway",
+    "PartitionFailed",
+    "Tell",
+    "silent",
+]
 
 #: What is needed to release a share again, as JSON; it has "version" and "partition".
 Booking = dict[str, Any]
+
+#: Takes words about what is being waited for, to show them to the job's user.
+Tell = Callable[[str], None]
+
+
+def silent(said: str) -> None:
+    """Tells nobody."""
 
 
 class PartitionFailed(CumulusError):
     """The GPU share could not be booked on the worker."""
 
-    code = "UNAVAILABLE"
-    status = 503
+    code = "INTERNAL"
+    status = 500
+
+    def __init__(self, message: str | None = None, *, next: str = "", away: str = "") -> None:
+        super().__init__(message, next=next)
+        #: Why nothing can be booked there now, whatever is asked for; empty where this was refused.
+        self.away = away
+        if away:
+            self.code, self.status = "UNAVAILABLE", 503
+
+
+class PartitionAway(Unavailable):
+    """The worker's partition system cannot be asked now.
+
+    It says nothing about what is booked there: what was asked for may have been done.
+    """
 
 
 @dataclass(frozen=True)
@@ -37,6 +70,23 @@ class BookingRequest:
     shares: Sequence[Share]
     devices: Sequence[Device]
     duration_s: int
+    #: The worker's node; empty where it has none.
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One share that a node holds for this relay, as the node tells it."""
+
+    id: str
+    #: Empty and 0 where the node does not tell whose it is.
+    job_id: str
+    attempt: int
+    #: Number of the device on the node.
+    index: int
+    tenths: int
+    #: Seconds until the node gives it back by itself.
+    remaining_s: float
 
 
 class Partition(Protocol):
@@ -51,14 +101,29 @@ class Partition(Protocol):
         Pure.
         """
 
-    async def create(self, request: BookingRequest) -> Booking:
-        """Book the shares. Raises ``PartitionFailed``; then nothing is booked."""
+    async def create(self, request: BookingRequest, tell: Tell = silent) -> Booking:
+        """Book the shares. Raises ``PartitionFailed``; what little was booked then is released or a stray.
 
-    async def release(self, worker: str, job_id: str, attempt: int, booking: Booking | None) -> None:
-        """Give back what the attempt has; ``booking`` is ``None`` where a ``create`` was cut off."""
+        Asking twice for one attempt gives the same booking. ``tell`` is called with what is waited for.
+        """
 
-    async def list(self, worker: str) -> list[Booking]:
-        """What this relay has booked on the worker."""
+    async def keep(self, job_id: str, attempt: int, booking: Booking, duration_s: int) -> Booking:
+        """Book again what the node has lost of a booking, and hold all of it for so long from now.
+
+        Tried once. Raises ``PartitionFailed`` and ``PartitionAway``.
+        """
+
+    async def release(self, node: str, job_id: str, attempt: int, booking: Booking | None) -> None:
+        """Give back what the attempt has; ``booking`` is ``None`` where a ``create`` was cut off.
+
+        Raises ``PartitionAway``; then it is to be asked again, or left to whoever looks for strays.
+        """
+
+    async def list(self, node: str) -> Sequence[Entry]:
+        """What the node holds for this relay. Raises ``PartitionAway``."""
+
+    async def drop(self, node: str, entry: Entry) -> None:
+        """Release a stray; one that is gone is no error. Raises ``PartitionAway``."""
 
     def environment(self, booking: Booking) -> Mapping[str, str]:
         """What the runner's environment needs for the share to hold."""
