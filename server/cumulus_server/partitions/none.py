@@ -19,7 +19,11 @@ class NoPartition:
     def instant(self, request: BookingRequest) -> Booking | None:
         """What is given to the job, in full: the devices may be described otherwise later."""
         held = hold(request.shares, request.devices)
-        given = {"env": dict(held.env), "mounts": [list(each) for each in held.mounts], "by": held.enforced_by}
+        given = {
+            "env": dict(held.env),
+            "mounts": [list(each) for each in held.mounts],
+            "by": held.enforced_by,
+        }
         return {"version": 2, "partition": self.name, "given": given}
 
     async def create(self, request: BookingRequest, tell: Tell = silent) -> Booking:
