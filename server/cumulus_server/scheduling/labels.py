@@ -66,7 +66,7 @@ def labels_of(probe: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_ours(name: str) -> bool:
-    """Whether a label of this name says what was found on the worker; no person has written it to be asked for.
+    """Whether a label of this name says what was found on the worker, and was not written by a person.
 
     Such labels are replaced as a whole when a worker is labelled again.
     """

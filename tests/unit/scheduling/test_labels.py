@@ -61,8 +61,8 @@ def test_mps_that_does_not_run_has_no_pipe():
 
 
 def test_an_opencl_device_offers_no_cuda():
-    opencl = {"index": 0, "uuid": "OPENCL-1a2b3c4d-0", "name": "pthread  cpu", "memory_mib": 900, "compute": "",
-              "kind": "opencl"}  # fmt: skip
+    named = {"uuid": "OPENCL-1a2b3c4d-0", "name": "pthread  cpu", "kind": "opencl"}
+    opencl = {"index": 0, "memory_mib": 900, "compute": "", **named}
     (device,) = devices_of(labels_of({**PROBE, "devices": [opencl]}))
     assert device.kind == "opencl" and device.mps_pipe == ""
     assert device.capabilities == {"gpu", "gpu-name:pthread-cpu"}
