@@ -80,6 +80,10 @@ class RelayConfig:
     runner_port: int = 0
     #: URL at which containers reach the relay by another way, such as a proxy.
     runner_url: str = ""
+    #: File of the private key that the relay goes to its workers with; empty for one of its own.
+    ssh_key: str = ""
+    #: Seconds that a worker's SSH may take to connect, and to answer.
+    ssh_timeout_s: float = 10.0
 
 
 class Cumulus(Configurable):
@@ -168,6 +172,17 @@ class Cumulus(Configurable):
     runner_url = Unicode(
         "",
         help="URL at which containers reach the relay by another way; then nothing is listened on for them.",
+    ).tag(config=True)
+    ssh_key = Unicode(
+        "",
+        help="File of the private key that the relay goes to its workers with, without a passphrase;"
+        " empty: one of its own, in the state folder.",
+    ).tag(config=True)
+    ssh_timeout_s = Float(
+        RelayConfig.ssh_timeout_s,
+        min=1,
+        max=60,
+        help="Seconds that a worker's SSH may take to connect, and to answer; 1 to 60.",
     ).tag(config=True)
 
     def settings(self) -> RelayConfig:

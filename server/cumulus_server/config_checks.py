@@ -35,6 +35,7 @@ def check_settings(config: RelayConfig) -> None:
     _check_env(config.container_env)
     _check_host(config.runner_host)
     _check_url(config.runner_url)
+    _check_key(config.ssh_key)
 
 
 def _wrong(name: str, value: object, why: str, next: str) -> InvalidArgument:
@@ -141,3 +142,15 @@ def _check_url(url: str) -> None:
         good = False
     if not good:
         raise _wrong("runner_url", url, "this is no URL", "Write it as https://HOST:PORT/.")
+
+
+def _check_key(file: str) -> None:
+    if not file:
+        return
+    advice = "Name the file of a private key that has no passphrase."
+    try:
+        text = Path(file).expanduser().read_text("latin-1")
+    except OSError as error:
+        raise _wrong("ssh_key", file, f"cannot be read: {error.strerror}", advice) from None
+    if "PRIVATE KEY-----" not in text:
+        raise _wrong("ssh_key", file, "there is no private key in it", advice)

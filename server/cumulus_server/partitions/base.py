@@ -119,8 +119,8 @@ class Partition(Protocol):
         Raises ``PartitionAway``; then it is to be asked again, or left to whoever looks for strays.
         """
 
-    async def list(self, node: str) -> Sequence[Entry]:
-        """What the node holds for this relay. Raises ``PartitionAway``."""
+    async def list(self, node: str) -> Sequence[Entry] | None:
+        """What the node holds for this relay; ``None`` where it cannot tell. Raises ``PartitionAway``."""
 
     async def drop(self, node: str, entry: Entry) -> None:
         """Release a stray; one that is gone is no error. Raises ``PartitionAway``."""

@@ -64,6 +64,7 @@ def test_a_file_elsewhere_is_read(tmp_path: Path) -> None:
         ("job_images: [a]", "job_images: Expected `object`"),
         ("runner_port: 65536", "at most 65535"),
         ("container_pids: 1", "at least 64"),
+        ("ssh_timeout_s: 0", "at least 1"),
         ("a: [", "cannot be read"),
     ],
 )
@@ -122,6 +123,8 @@ def test_executors_and_images_come_from_either_place(tmp_path: Path) -> None:
         ("runner_host", "http://here", "no address"),
         ("runner_url", "here:80", "no URL"),
         ("runner_url", "https://here:port/", "no URL"),
+        ("ssh_key", "/nowhere/key", "cannot be read"),
+        ("ssh_key", __file__, "no private key"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_told_at_the_start(
