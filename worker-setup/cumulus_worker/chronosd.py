@@ -1,0 +1,168 @@
+"""The daemon that holds a worker's bookings: ``python3 -m cumulus_worker.chronosd`` in the foreground.
+
+SIGTERM ends it; the bookings stay in the ledger, and are taken up by the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import grp
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from cumulus_worker import devices, settings
+from cumulus_worker.clock import Clock
+from cumulus_worker.connection import Connection
+from cumulus_worker.devices import Device
+from cumulus_worker.holders import NoHolder
+from cumulus_worker.ledger import Ledger
+from cumulus_worker.ledger_file import LedgerFile
+from cumulus_worker.service import Service
+
+log = logging.getLogger("chronosd")
+
+#: How often what is left of the bookings' time is written down, for a host that goes down without a word.
+_KEEP_EVERY_S = 60.0
+
+
+class CannotStart(Exception):
+    """The message says why, and what to do."""
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    logging.basicConfig(level=logging.INFO, format="chronosd: %(message)s", stream=sys.stderr)
+    os.umask(0o077)
+    try:
+        asyncio.run(serve())
+    except CannotStart as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+async def serve() -> None:
+    """Open the ledger, listen, and end at the first signal. Raises ``CannotStart``."""
+    path = Path(settings.ledger_path())
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    with _only_one(path), _listening(Path(settings.socket_path())) as listener:
+        holder = NoHolder()
+        ledger = Ledger(LedgerFile(path), Clock(), holder)
+        try:
+            ledger.open(_devices())
+        except OSError as error:
+            raise CannotStart(
+                f"the ledger {path} cannot be used: {error}. Mend its disk or its rights"
+            ) from None
+        service = Service(ledger, holder.name)
+        connections: set[Connection] = set()
+        server = (
+            await loop.create_unix_server(
+                lambda: Connection(service.answer, connections), sock=listener, cleanup_socket=False
+            )
+            if sys.version_info >= (3, 13)
+            else await loop.create_unix_server(lambda: Connection(service.answer, connections), sock=listener)
+        )
+        _say_ready()
+        log.info(
+            "%d devices, %d bookings, backend %s", len(ledger.devices), len(ledger.bookings()), holder.name
+        )
+        try:
+            await _until(ended, ledger)
+        finally:
+            server.close()
+            for connection in list(connections):
+                connection.close()
+            ledger.close()
+
+
+async def _until(ended: asyncio.Event, ledger: Ledger) -> None:
+    """Let bookings end in time, and keep what is left of them, until the end."""
+    while not ended.is_set():
+        wait_s = min(ledger.next_deadline_s(), _KEEP_EVERY_S)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ended.wait(), wait_s)
+        ledger.expire()
+        ledger.keep()
+
+
+def _devices() -> tuple[Device, ...]:
+    try:
+        return devices.read(settings.given_devices() or "[]")
+    except devices.BadDevices as error:
+        raise CannotStart(f"CUMULUS_CHRONOS_DEVICES: {error}") from None
+
+
+@contextlib.contextmanager
+def _only_one(ledger: Path) -> Iterator[None]:
+    """Two daemons on one ledger would book the same share twice."""
+    try:
+        ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = ledger.with_name(ledger.name + ".lock").open("w")
+    except OSError as error:
+        raise CannotStart(f"{error}. Run it as root, or set CUMULUS_CHRONOS_LEDGER") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotStart(f"another chronosd has the ledger {ledger}. Stop it first") from None
+        yield
+
+
+@contextlib.contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """The socket that only root and the group may use. What one that was killed left is replaced."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        # Under the umask nobody else can connect before the group is set.
+        listener.bind(str(path))
+        _give_to_group(path)
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"cannot listen at {path}: {error}. Run it as root, or set CUMULUS_CHRONOS_SOCKET"
+        ) from None
+    try:
+        yield listener
+    finally:
+        listener.close()
+        path.unlink(missing_ok=True)
+
+
+def _give_to_group(path: Path) -> None:
+    try:
+        group = grp.getgrnam(settings.GROUP).gr_gid
+    except KeyError:
+        log.warning("there is no group %s here: only this user may use %s", settings.GROUP, path)
+        return
+    try:
+        os.chown(path, -1, group)
+        path.chmod(0o660)
+    except PermissionError:
+        log.warning("%s cannot be given to the group %s: only this user may use it", path, settings.GROUP)
+
+
+def _say_ready() -> None:
+    """Tell systemd, where it waits for that."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
+        notify.sendall(b"READY=1")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

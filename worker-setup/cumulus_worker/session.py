@@ -1,0 +1,49 @@
+"""Many command lines over one open channel: a JSON line asks, a JSON line answers. Ends with its input."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO
+
+from cumulus_worker import __version__
+from cumulus_worker.client import Client
+from cumulus_worker.words import invalid
+
+
+def run(client: Client, questions: BinaryIO, answers: BinaryIO) -> int:
+    """Greet, then answer until the input ends; the exit status."""
+    try:
+        _say(answers, _greeting(client))
+        for line in iter(questions.readline, b""):
+            if line.strip():
+                _say(answers, _answered(client, line))
+    except (BrokenPipeError, KeyboardInterrupt):
+        # Whoever asked is gone; what was booked stays.
+        pass
+    finally:
+        client.close()
+    return 0
+
+
+def _greeting(client: Client) -> dict[str, Any]:
+    told = client.ask(["version"])["answer"]
+    return {"chronos": "cumulus", "version": __version__, "backend": "", **told}
+
+
+def _answered(client: Client, line: bytes) -> dict[str, Any]:
+    number = None
+    try:
+        question = json.loads(line)
+        number = question.get("id")
+        argv = question["argv"]
+        if not (isinstance(argv, list) and all(isinstance(word, str) for word in argv)):
+            raise TypeError("argv is not a list of strings")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        wrong = invalid(f"This is no question: {error}", 'Ask like {"id":1,"argv":["list"]}')
+        return {"id": number, "exit": 1, "answer": wrong.answer()}
+    return {"id": number, **client.ask([word for word in argv if word != "--json"])}
+
+
+def _say(answers: BinaryIO, what: dict[str, Any]) -> None:
+    answers.write(json.dumps(what).encode() + b"\n")
+    answers.flush()
