@@ -176,7 +176,7 @@ def conclude(session: Session, job_id: str, outcome: Outcome, allow_pickle: bool
 def merged_options(settings: Cumulus, parsed: Parsed) -> JobOptions:
     """The job's options: what the line says, else the notebook's defaults. Raises ``InvalidArgument``."""
     asked = settings.job_defaults()
-    for key in ("gpu", "cpu", "memory", "duration", "name", "image", "executor", "retries", "pickle"):
+    for key in "gpu cpu memory duration name image executor retries priority pickle".split():
         if parsed.get(key) is not None:
             asked[key] = parsed.get(key)
     required = [*asked["requirements"], *parsed.get("require", [])]

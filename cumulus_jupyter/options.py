@@ -47,6 +47,7 @@ OPTIONS = (
     Option("--dry-run", "", "show what would be sent, and send nothing"),
     Option("--no-wait", "", "fail at once where nothing has room now"),
     Option("--retries", "COUNT", "start again this often after a lost worker"),
+    Option("--priority", "STEPS", "place in the queue, -100 to 100; higher goes first (0)"),
     Option("--quiet", "", "show no output"),
     Option("--pickle", "", "bring values without a safe encoding back pickled"),
     Option("--help", "", "show this", "-h"),
@@ -57,7 +58,10 @@ NAME_OPTIONS = frozenset({"--input", "-i", "--output", "-o", "--detach"})
 #: What may stand behind an option, for those that have usual values.
 USUAL_VALUES = {
     "--executor": ("process", "docker", "swarm"),
-    "--label": ("process", "docker", "swarm", "container", "images", "gpu", "image:"),
+    "--label": (
+        *("process", "docker", "swarm", "container", "images"),
+        *("gpu", "gpu-name:", "gpu-memory:", "image:"),
+    ),
 }
 
 

@@ -81,9 +81,9 @@ class CumulusClient:
 
         Options of the job among the keywords: ``gpu`` (or ``gpu_memory``), ``cpu``, ``memory``,
         ``duration``, ``name``, ``labels``, ``needs``, ``requirements``, ``env``, ``image``,
-        ``executor``, ``retries``, ``wait``, ``pickle``. What the function prints is printed here, unless
-        ``show_output`` is false. Raises what it raises; ``JobTimeout`` after ``timeout`` seconds, and
-        cancels the job then.
+        ``executor``, ``retries``, ``priority``, ``wait``, ``pickle``. What the function prints is printed
+        here, unless ``show_output`` is false. Raises what it raises; ``JobTimeout`` after ``timeout``
+        seconds, and cancels the job then.
         """
         options, rest = job_options(kwargs)
         submission = package_function(func, args, rest, options, self.found.health)

@@ -15,6 +15,7 @@ from ..protocol.resources import (
     gpu_amount,
     gpu_tenths,
     memory_mib,
+    priority,
 )
 from .submission import JobOptions
 
@@ -33,6 +34,7 @@ NAMES = (
     "image",
     "executor",
     "retries",
+    "priority",
     "wait",
     "pickle",
 )
@@ -69,6 +71,7 @@ def checked(asked: Mapping[str, Any]) -> JobOptions:
         image=str(given.get("image", "")),
         executor=str(given.get("executor", "")),
         retries=retries(given.get("retries", 0)),
+        priority=priority(given.get("priority", 0)),
         wait=yes_or_no(given.get("wait", True), "wait"),
         pickle=yes_or_no(given.get("pickle", False), "pickle"),
     )

@@ -39,6 +39,8 @@ class JobOptions:
     image: str = ""
     executor: str = ""
     retries: int = 0
+    #: Higher goes first in the queue; -100 ... 100.
+    priority: int = 0
     #: False: fail at once where nothing has room now.
     wait: bool = True
     #: True: values without a safe encoding come back pickled.
@@ -80,6 +82,7 @@ def make_submission(
         "executor": options.executor,
         "image": options.image,
         "retries": options.retries,
+        "priority": options.priority,
         "wait": options.wait,
         "python": PYTHON,
         "python_exact": python_exact,

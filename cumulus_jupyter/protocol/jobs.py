@@ -87,6 +87,8 @@ class JobView:
     last_seq: int = 0
     #: Names that ``/values/{name}`` can serve.
     values: List[str] = field(default_factory=list)
+    #: Higher goes first in the queue.
+    priority: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ DURATION_MIN_S = 60
 DURATION_MAX_S = 86_400
 DURATION_DEFAULT_S = 3_600
 
+PRIORITY_MAX = 100
+#: Begins a capability that asks for the memory of each GPU.
+GPU_MEMORY = "gpu-memory:"
+
 _MEMORY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*$", re.IGNORECASE)
 _MIB = {"": 1 / 2**20, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 
@@ -94,6 +98,40 @@ def memory_mib(value: Union[str, int]) -> int:
             next="Write a number with a unit: --memory 4G.",
         )
     return mib
+
+
+def gpu_memory_need_mib(need: str) -> Optional[int]:
+    """MiB that a capability such as ``gpu-memory:24G`` asks of each GPU; ``None`` for any other.
+
+    G stands for 10^9 here, as GPUs are sold: one of "24 GB" tells its driver 22 to 24 GiB. GiB is 2^30.
+    Raises ``InvalidArgument``.
+    """
+    if not need.startswith(GPU_MEMORY):
+        return None
+    amount = need[len(GPU_MEMORY) :]
+    match = _MEMORY.match(amount)
+    if not match or not match[2]:
+        raise InvalidArgument(
+            f"Invalid GPU memory: {amount or 'nothing'}. Must be such as 24G",
+            next="Write it as --label gpu-memory:24G.",
+        )
+    if "i" in amount.lower():
+        return int(float(match[1]) * _MIB[match[2].upper()])
+    return int(float(match[1]) * 1000 ** ("KMGT".index(match[2].upper()) + 1) / 2**20)
+
+
+def priority(value: Union[str, int]) -> int:
+    """A place in the queue before (higher) or behind others. Raises ``InvalidArgument``."""
+    try:
+        steps = int(str(value).strip())
+        if isinstance(value, bool) or not -PRIORITY_MAX <= steps <= PRIORITY_MAX:
+            raise ValueError
+    except ValueError:
+        raise InvalidArgument(
+            f"Invalid priority: {value}. Must be a whole number -{PRIORITY_MAX} to {PRIORITY_MAX}",
+            next="Higher goes first; 0 is usual.",
+        ) from None
+    return steps
 
 
 def cpu_cores(value: Union[str, float]) -> float:

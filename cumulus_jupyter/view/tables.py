@@ -92,6 +92,7 @@ def job_table(view: JobView) -> Table:
         ("worker", view.worker),
         ("devices", ", ".join(device_words(device) for device in view.devices)),
         ("share enforced by", view.enforced_by),
+        ("priority", view.priority or None),
         ("attempt", view.attempt),
         ("created", f"{age(now - view.created_ms)} ago"),
         ("ran", took(view, now)),

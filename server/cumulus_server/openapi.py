@@ -23,7 +23,7 @@ from cumulus_jupyter.protocol.jobs import (
     Stats,
     WorkerList,
 )
-from cumulus_jupyter.protocol.resources import DURATION_MAX_S, DURATION_MIN_S
+from cumulus_jupyter.protocol.resources import DURATION_MAX_S, DURATION_MIN_S, PRIORITY_MAX
 
 _REF = "#/components/schemas/{name}"
 _JSON, _SSE, _TEXT, _BYTES = "application/json", "text/event-stream", "text/plain", "application/octet-stream"
@@ -150,6 +150,7 @@ def _limit_submission(schemas: dict[str, Any]) -> None:
         "executor": {"maxLength": 100},
         "image": {"maxLength": 500},
         "retries": {"minimum": 0, "maximum": 10},
+        "priority": {"minimum": -PRIORITY_MAX, "maximum": PRIORITY_MAX},
         "python": {"pattern": r"^(\d+\.\d+)?$"},
         "requirements": {"maxItems": 500},
         "labels": {"maxProperties": 64},

@@ -174,7 +174,7 @@ class Reconciler:
             await self.store.run(endings.of_queued(job.id, endings.to_target(Unavailable())))
             return None
         if job.id not in self._placed and job.id not in self.scheduler.line:
-            self.scheduler.line.add(ask_of(job.spec, job.id, job.number))
+            self.scheduler.line.add(ask_of(job.spec, job.id, job.number, job.created_ms))
             self._announcer.joined(job.id)
             self._plan(but=job.id)
         placement = self._placed.pop(job.id, None)

@@ -13,7 +13,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from cumulus_jupyter.protocol.errors import InvalidArgument
 from cumulus_jupyter.protocol.jobs import JobSpec
-from cumulus_jupyter.protocol.resources import cpu_cores, duration_s, gpu_tenths
+from cumulus_jupyter.protocol.resources import (
+    cpu_cores,
+    duration_s,
+    gpu_memory_need_mib,
+    gpu_tenths,
+    priority,
+)
 
 MAX_SPEC_BYTES = 64 << 20
 MAX_RETRIES = 10
@@ -111,6 +117,7 @@ def check_spec(spec: JobSpec) -> None:
         )
     if not 0 <= spec.retries <= MAX_RETRIES:
         raise InvalidArgument(f"Invalid number of retries: {spec.retries}. Must be 0-{MAX_RETRIES}")
+    priority(spec.priority)
     if not _PYTHON.match(spec.python):
         raise InvalidArgument(f"Invalid Python version: {spec.python!r}. Must be such as 3.11")
     _check_text("name", spec.name, 200)
@@ -142,6 +149,7 @@ def _check_needs(needs: list[str]) -> None:
                 f"Invalid capability: {need!r}",
                 next="It is a word such as docker; a label of the job is written KEY=VALUE.",
             )
+        gpu_memory_need_mib(need)
 
 
 def _check_labels(labels: dict[str, str]) -> None:

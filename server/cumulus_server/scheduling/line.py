@@ -5,9 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
-from .model import Ask
-
-Order = tuple[int, int, str]
+from .model import Ask, Order
 
 
 class Line:
@@ -26,7 +24,7 @@ class Line:
     def add(self, ask: Ask) -> None:
         """Join the line; joining again with the same id is a replacement."""
         self._asks[ask.job_id] = ask
-        heapq.heappush(self._groups.setdefault(ask.shape, []), ask.order)
+        heapq.heappush(self._groups.setdefault((*ask.shape, ask.duration_s), []), ask.order)
 
     def remove(self, job_id: str) -> Ask | None:
         """Leave the line; ``None`` where the job was not in it."""
@@ -54,7 +52,7 @@ class Line:
         group = self._groups.get(shape)
         while group:
             ask = self._asks.get(group[0][2])
-            if ask is not None and ask.shape == shape and ask.order == group[0]:
+            if ask is not None and (*ask.shape, ask.duration_s) == shape and ask.order == group[0]:
                 return group[0]
             heapq.heappop(group)
         self._groups.pop(shape, None)

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+#: How much earlier a job counts as submitted for each step of its priority, in milliseconds.
+#:
+#: So nobody waits forever under a stream of higher priorities: what comes in more than 200 steps of this
+#: after a job (priorities are -100 ... 100) stands behind it, whatever its priority.
+PRIORITY_STEP_MS = 3_600_000
 #: A device is divided into this many parts.
 DEVICE_TENTHS = 10
+
+
+Order = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
@@ -72,21 +81,32 @@ class Ask:
     #: The Python minor version it cannot do without; empty for any.
     python: str = ""
     needs: frozenset[str] = frozenset()
-    #: Higher goes first.
+    #: Memory that each of its devices must have at least.
+    gpu_memory_mib: int = 0
+    #: Workers that it goes to only where no other that is up could hold it.
+    avoid: frozenset[str] = frozenset()
+    #: Higher goes first; -100 ... 100.
     priority: int = 0
     #: Its place in the order of submission; the lower goes first.
     number: int = 0
+    #: When it was submitted.
+    created_ms: int = 0
 
-    @property
-    def shape(self) -> tuple[object, ...]:
-        """Equal for jobs that fit wherever the other fits."""
-        amounts = (self.tenths, self.cpu, self.memory_mib, self.duration_s)
+    @cached_property
+    def kind(self) -> tuple[object, ...]:
+        """Equal for jobs that any worker could hold or could not hold alike."""
+        amounts = (self.tenths, self.cpu, self.memory_mib, self.gpu_memory_mib)
         return (*amounts, self.executor, self.python, self.needs)
 
-    @property
-    def order(self) -> tuple[int, int, str]:
-        """Sorts the waiting line."""
-        return (-self.priority, self.number, self.job_id)
+    @cached_property
+    def shape(self) -> tuple[object, ...]:
+        """Equal for jobs that fit wherever the other fits, however long they may run."""
+        return (*self.kind, self.avoid)
+
+    @cached_property
+    def order(self) -> Order:
+        """Sorts the waiting line: by priority, then age, with a limit to what priority can do."""
+        return (self.created_ms - self.priority * PRIORITY_STEP_MS, self.number, self.job_id)
 
 
 @dataclass(frozen=True)

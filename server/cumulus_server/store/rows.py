@@ -147,4 +147,5 @@ def job_view(job: JobRow, values: list[str]) -> JobView:
         error=job.error,
         last_seq=job.last_seq,
         values=values,
+        priority=job.spec.priority,
     )

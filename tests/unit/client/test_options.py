@@ -35,6 +35,7 @@ def test_the_seeds_name_of_the_gpu_amount_is_accepted() -> None:
         *(("memory", value) for value in ("0", "x", -1)),
         *(("cpu", value) for value in (0, -1, "x")),
         *(("retries", value) for value in (-1, 1.5, 101, "x")),
+        *(("priority", value) for value in (-101, 101, 1.5, True, "high")),
         ("labels", ["=value"]),
         ("labels", [" "]),
         ("env", ["=value"]),
