@@ -83,6 +83,10 @@ class StartRequest:
     mounts: Sequence[tuple[str, str]] = ()
     #: Ids of the devices held.
     devices: Sequence[str] = ()
+    #: The part of its one device that frameworks are told to keep to, such as 0.5, and that part of its
+    #: memory in MiB; 0 for all of it.
+    gpu_fraction: float = 0.0
+    gpu_memory_mib: int = 0
     #: Python minor version to run with; empty for the worker's default.
     python: str = ""
     #: Container image; empty for the executor's own.

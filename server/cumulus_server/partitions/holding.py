@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ..scheduling.devices import nvidia_ids
 from ..scheduling.model import DEVICE_TENTHS, Device, Share
 
 MPS, MIG, FRAMEWORK, NONE = "mps", "mig", "framework", "none"
@@ -65,13 +66,7 @@ def hold(shares: Sequence[Share], devices: Sequence[Device]) -> Held:
 
 def visible(shares: Sequence[Share], devices: Sequence[Device]) -> list[str]:
     """UUIDs of the NVIDIA devices among those held: CUDA and the container runtime know no others."""
-    known = _by_id(devices)
-    return [share.device for share in shares if share.device in known and is_nvidia(known[share.device])]
-
-
-def is_nvidia(device: Device) -> bool:
-    """Whether CUDA can see it."""
-    return device.kind in ("", "nvidia") and not device.simulated
+    return nvidia_ids(devices, [share.device for share in shares])
 
 
 def fraction(shares: Sequence[Share], devices: Sequence[Device]) -> Fraction:

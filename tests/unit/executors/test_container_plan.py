@@ -113,6 +113,18 @@ def test_gpus_by_their_ids_alone() -> None:
     assert by_cdi["DeviceIDs"] == ["nvidia.com/gpu=GPU-1", "nvidia.com/gpu=GPU-2"]
 
 
+def test_what_holds_a_share_is_seen_inside() -> None:
+    pipe, shm = ("/tmp/nvidia-mps", "/tmp/nvidia-mps"), ("/run/nvidia/mps/shm", "/dev/shm")
+    made = planned(mounts=[pipe, shm], gpu_fraction=0.5, gpu_memory_mib=40_000)
+    found = mounts(made)
+    for there, inside in (pipe, shm):
+        assert found[inside] == {"Type": "bind", "Source": there, "Target": inside, "ReadOnly": False}
+    told = json.loads(made.assignment)
+    assert (told["gpu_fraction"], told["gpu_memory_mib"]) == (0.5, 40_000)
+    told = json.loads(planned().assignment)
+    assert (told["gpu_fraction"], told["gpu_memory_mib"]) == (0.0, 0)
+
+
 def test_jobs_are_never_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert replace(CONFIG, user="5:6").job_user == (5, 6) and replace(CONFIG, user="5").job_user == (5, 5)
     monkeypatch.setattr(os, "getuid", lambda: 0)

@@ -85,6 +85,22 @@ def test_gpus_that_an_engine_was_told_of_are_devices() -> None:
     assert "gpu" in worker.capabilities
 
 
+def test_devices_are_what_the_labels_tell() -> None:
+    labels = {
+        "gpu.count": "1", "gpu.0.uuid": "GPU-a", "gpu.0.name": "NVIDIA H100", "gpu.0.memory": "80000",
+        "gpu.0.kind": "nvidia", "gpu.0.compute": "9.0", "cuda.version": "12.4", "mps.pipe": "/tmp/nvidia-mps",
+        "chronos.installed": "true", "ssh.address": "10.0.0.7", "zone": "b",
+    }  # fmt: skip
+    generic = [{"NamedResourceSpec": {"Kind": "NVIDIA-GPU", "Value": "GPU-old"}}]
+    (worker,) = workers(node(labels=labels, generic=generic), simulated=2)
+    (device,) = worker.devices
+    assert (device.id, device.name, device.memory_mib) == ("GPU-a", "NVIDIA H100", 80000)
+    assert "sm_90" in device.capabilities and device.mps_pipe == "/tmp/nvidia-mps"
+    # What is a device's is not the worker's: who asks for a kind is to get a device of it.
+    assert worker.capabilities == {"swarm", "gpu", "zone", "zone:b"}
+    assert dict(worker.labels) == labels and worker.node == "abcdef123456"
+
+
 def test_simulated_devices_are_for_nodes_without_real_ones() -> None:
     (worker,) = workers(node(), simulated=2)
     assert len(worker.devices) == 2 and all(device.simulated for device in worker.devices)

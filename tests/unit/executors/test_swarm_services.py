@@ -103,6 +103,15 @@ def test_environments_are_mounted_to_be_read() -> None:
     assert "shared" not in json.dumps(without)
 
 
+def test_what_holds_a_share_is_seen_inside() -> None:
+    pipe = "/tmp/nvidia-mps"
+    wanted = planned(replace(REQUEST, mounts=[(pipe, pipe), ("/run/nvidia/mps/shm", "/dev/shm")]))
+    mounts = service(wanted, "n1", secret=SECRET, luggage=LUGGAGE)["TaskTemplate"]["ContainerSpec"]["Mounts"]
+    assert {"Type": "bind", "Source": pipe, "Target": pipe} in mounts
+    at_shm = [mount for mount in mounts if mount["Target"] == "/dev/shm"]
+    assert at_shm == [{"Type": "bind", "Source": "/run/nvidia/mps/shm", "Target": "/dev/shm"}]
+
+
 def test_a_builder_writes_where_jobs_read() -> None:
     config = ContainerConfig("0123456789", Path("/nowhere"), user="1234:99")
     wanted = builder_plan("img:1", ["six"], config, "n1")

@@ -58,7 +58,7 @@ class ContainerPlan:
     reserved_nano_cpus: int
     shm_bytes: int
     grace_s: float
-    #: Ids of the real GPUs it gets.
+    #: UUIDs of the NVIDIA devices it gets.
     gpus: tuple[str, ...]
     #: The content of the file ``ASSIGNMENT``; secret.
     assignment: bytes
@@ -67,6 +67,8 @@ class ContainerPlan:
     #: Whether it makes them: the same volume is mounted there to be written, and at /tmp. A new volume
     #: takes owner and mode from the image's folder at its target, so it is as /tmp: everybody may write.
     builder: bool = False
+    #: Folders of the worker that it sees, as (there, inside): what holds a share of a GPU needs some.
+    folders: tuple[tuple[str, str], ...] = ()
 
     @property
     def memory_mib(self) -> int:
@@ -86,7 +88,7 @@ def plan(
 ) -> ContainerPlan:
     """The container for ``request`` with ``image``.
 
-    ``gpus`` are the real ones among the request's devices. ``environments`` says that the shared
+    ``gpus`` are NVIDIA's among the request's devices, by UUID. ``environments`` says that the shared
     dependency environments are there to be mounted.
     """
     asked = request.resources
@@ -110,6 +112,7 @@ def plan(
         gpus=tuple(gpus),
         assignment=_assignment(request, config, memory_mib, asked.cpu, environments),
         environments=environments,
+        folders=tuple((there, inside) for there, inside in request.mounts),
     )
 
 
@@ -182,5 +185,7 @@ def _assignment(
         grace_s=config.grace_s,
         relay_certificate=request.certificate,
         contained=True,
+        gpu_fraction=request.gpu_fraction,
+        gpu_memory_mib=request.gpu_memory_mib,
     )
     return json.dumps(asdict(told)).encode()

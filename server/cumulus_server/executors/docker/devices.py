@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..process.devices import nvidia_devices, simulated_devices
+from ..process.devices import nvidia_devices, simulated_devices, with_mps
 from .rendering import CDI, NVIDIA_RUNTIME
 
-__all__ = ["given_by", "nvidia_devices", "simulated_devices"]
+__all__ = ["given_by", "nvidia_devices", "simulated_devices", "with_mps"]
 
 #: What to do where the machine has GPUs and the engine can't give them away.
 NO_WAY = (

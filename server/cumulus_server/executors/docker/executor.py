@@ -9,6 +9,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+from ...scheduling.devices import nvidia_ids
 from ...supervisor import Supervisor
 from ..base import (
     Ended,
@@ -193,10 +194,9 @@ class DockerExecutor:
 
     def _plan(self, request: StartRequest, image: str) -> ContainerPlan:
         view = self._view
-        known = {gpu.id for gpu in view.gpus}
         return plan.plan(
             request, self.config, image, view.memory_mib, view.cores,
-            gpus=[device for device in request.devices if device in known],
+            gpus=nvidia_ids(view.gpus, request.devices),
             environments=self._environments.has(image, request.requirements),
         )  # fmt: skip
 

@@ -70,6 +70,8 @@ def _mounts(plan: ContainerPlan, sources: Sources) -> list[dict[str, Any]]:
         mounts.append({"Type": "volume", "Target": "/tmp"})
         if plan.environments:
             mounts.append({**shared, "Target": inside.ENVIRONMENTS, "ReadOnly": True})
+    # To be written as well: a client of MPS opens pipes and shared memory.
+    mounts += [{**_bind(there, target), "ReadOnly": False} for there, target in plan.folders]
     return mounts
 
 

@@ -115,7 +115,7 @@ class View:
         """The engine as a worker, once it has been seen."""
         if not self._info:
             return []
-        found = self.gpus or tuple(devices.simulated_devices(self.simulated))
+        found = devices.with_mps(self.gpus or devices.simulated_devices(self.simulated))
         message = self.trouble
         if not message and not self.images:
             message = f"There is no job image. {images.HOW_TO_GET_ONE}"

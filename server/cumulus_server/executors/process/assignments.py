@@ -23,4 +23,6 @@ def assignment(request: StartRequest, workdir: str, config: ProcessConfig, by_li
         cpu=request.resources.cpu,
         grace_s=config.grace_s,
         by_line=by_line,
+        gpu_fraction=request.gpu_fraction,
+        gpu_memory_mib=request.gpu_memory_mib,
     )

@@ -103,6 +103,7 @@ class ProcessExecutor:
 
     async def fingerprint(self) -> list[Worker]:
         """This machine."""
+        found = devices.with_mps(self._devices or devices.simulated_devices(self._simulated))
         return [
             Worker(
                 id=WORKER,
@@ -110,9 +111,9 @@ class ProcessExecutor:
                 slots=self.slots,
                 cpu=float(os.cpu_count() or 1),
                 memory_mib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
-                devices=tuple(self._devices or devices.simulated_devices(self._simulated)),
+                devices=found,
                 pythons=tuple(interpreter.minor for interpreter in self._interpreters),
-                capabilities=frozenset({self.name}),
+                capabilities=frozenset({self.name, "gpu"} if found else {self.name}),
             )
         ]
 

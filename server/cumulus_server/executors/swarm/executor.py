@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from ...scheduling.devices import nvidia_ids
 from ...supervisor import Supervisor
 from ..base import (
     Ended,
@@ -29,6 +30,7 @@ from ..containers.settings import ContainerConfig
 from . import nodes, services, tasks
 from .builders import Builders
 from .manager import Manager
+from .membership import Membership
 from .outlook import Outlook
 from .supplies import Supplies
 from .tasks import Key, Task
@@ -61,6 +63,7 @@ class SwarmExecutor:
         self._watch = Watch(self._manager, self._finish, self._start_by_name)
         self._outlook = Outlook(self._manager, self._supplies, self._watch)
         self._builders = Builders(self._manager, self._watch, config, self._supervisor, self._make)
+        self.membership = Membership(self._manager, self._supplies, self._watch)
         self.settled = self._outlook.settled
         self._simulated = config.simulated_gpus
         self._ended: dict[Key, InstanceStatus] = {}
@@ -77,10 +80,9 @@ class SwarmExecutor:
 
     async def address(self) -> str:
         """The address under which the Swarm knows its manager, which is where the relay is as a rule."""
-        try:
+        with contextlib.suppress(ExecutorUnavailable):
             return await self._manager.address()
-        except ExecutorUnavailable:
-            return ""
+        return ""
 
     async def open(self, on_end: Callable[[Ended], None], on_change: Callable[[], None]) -> None:
         """Begin to look at the Swarm."""
@@ -146,12 +148,11 @@ class SwarmExecutor:
             return
         if key not in self._starting:
             node = self._node(request.worker)
-            gpus = [device for device in request.devices if device in node.gpus]
             image = self._image(request)
             built = self._builders.has(node, image, request.requirements)
-            planned = plan(
-                request, self.config, image, node.memory_mib, node.cpu, gpus=gpus, environments=built
-            )
+            gpus = nvidia_ids(node.devices, request.devices)
+            room = (node.memory_mib, node.cpu)
+            planned = plan(request, self.config, image, *room, gpus=gpus, environments=built)
             # What was asked of the engine happens even where this is cancelled: destroy waits for it.
             self._starting[key] = asyncio.get_running_loop().create_future()
             self._supervisor.start(f"start {planned.name}", lambda: self._start(key, planned, node))

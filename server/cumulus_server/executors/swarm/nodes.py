@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...scheduling.labels import devices_of, is_ours
 from ..base import Device, Worker
 from ..containers.settings import default_slots
 from ..process.devices import simulated_devices
@@ -34,7 +35,8 @@ class Node:
     cpu: float
     memory_mib: int
     labels: tuple[tuple[str, str], ...] = ()
-    gpus: tuple[str, ...] = ()
+    #: As its labels tell of them; else as its engine was told (``node-generic-resources``).
+    devices: tuple[Device, ...] = ()
     #: What Swarm says about its state.
     message: str = ""
     engine: str = ""
@@ -98,8 +100,10 @@ def workers(
 def _worker(
     node: Node, executor: str, pythons: Sequence[str], slots: int, simulated: int, offers: Collection[str]
 ) -> Worker:
-    devices = [Device(id=gpu, name="NVIDIA GPU") for gpu in node.gpus] or simulated_devices(simulated)
-    named = [f"{key}:{value}" for key, value in node.labels if value]
+    devices = node.devices or simulated_devices(simulated)
+    # What was found on it is told by its devices: who asks for a kind of GPU is to get that one.
+    labels = [(key, value) for key, value in node.labels if not is_ours(key)]
+    named = [f"{key}:{value}" for key, value in labels if value]
     gpu = ["gpu"] if devices else []
     return Worker(
         id=node.name,
@@ -109,16 +113,17 @@ def _worker(
         memory_mib=node.memory_mib,
         devices=tuple(devices),
         pythons=tuple(pythons),
-        capabilities=frozenset([*offers, *gpu, *named, *(key for key, _ in node.labels)]),
+        capabilities=frozenset([*offers, *gpu, *named, *(key for key, _ in labels)]),
         labels=node.labels,
         ready=not node.trouble,
         message=node.trouble,
+        node=node.id,
     )
 
 
 def _node(node: Mapping[str, Any], name: str) -> Node:
     spec, told, status = node.get("Spec") or {}, node.get("Description") or {}, node.get("Status") or {}
-    resources = told.get("Resources") or {}
+    resources, labels = told.get("Resources") or {}, spec.get("Labels") or {}
     return Node(
         id=node["ID"],
         name=name,
@@ -127,17 +132,18 @@ def _node(node: Mapping[str, Any], name: str) -> Node:
         manager=spec.get("Role") == "manager",
         cpu=int(resources.get("NanoCPUs") or 0) / 1e9,
         memory_mib=int(resources.get("MemoryBytes") or 0) // _MIB,
-        labels=tuple(sorted((spec.get("Labels") or {}).items())),
-        gpus=tuple(_gpus(resources.get("GenericResources") or ())),
+        labels=tuple(sorted(labels.items())),
+        devices=devices_of(labels) or tuple(_told(resources.get("GenericResources") or ())),
         message=status.get("Message", ""),
         engine=(told.get("Engine") or {}).get("EngineVersion", ""),
     )
 
 
-def _gpus(resources: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Ids of the GPUs that the node's engine was told of (``node-generic-resources``)."""
+def _told(resources: Iterable[Mapping[str, Any]]) -> list[Device]:
+    """The GPUs that the node's engine was told of, of which no more is known."""
     named = (resource.get("NamedResourceSpec") or {} for resource in resources)
-    return [each["Value"] for each in named if "gpu" in str(each.get("Kind", "")).lower()]
+    ids = [each["Value"] for each in named if "gpu" in str(each.get("Kind", "")).lower()]
+    return [Device(id, "NVIDIA GPU", index=at, kind="nvidia") for at, id in enumerate(ids)]
 
 
 def _host(node: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ IMAGE = "io.cumulus.image"
 #: Seconds between the end of the job's grace and SIGKILL: for the runner to report and leave.
 _LEAVING_S = 2.0
 _NS = 1_000_000_000
+_SHM = "/dev/shm"
 #: What an instance writes is for ``explain`` only.
 _LOG = {"Name": "json-file", "Options": {"max-size": "1m", "max-file": "1"}}
 
@@ -101,9 +102,12 @@ def _mounts(plan: ContainerPlan, environments: str) -> list[dict[str, Any]]:
     # Without a source it is anonymous: made for this container, and removed with it.
     own = {"Type": "volume", "VolumeOptions": {"Labels": dict(plan.labels)}}
     mounts: list[dict[str, Any]] = [{**(shared if plan.builder else own), "Target": "/tmp"}]
-    if plan.shm_bytes:
+    folders = {inside: there for there, inside in plan.folders}
+    # To be written as well: a client of MPS opens pipes and shared memory.
+    mounts += [{"Type": "bind", "Source": folders[inside], "Target": inside} for inside in folders]
+    if plan.shm_bytes and _SHM not in folders:
         options = {"SizeBytes": plan.shm_bytes, "Mode": 0o1777}
-        mounts.append({"Type": "tmpfs", "Target": "/dev/shm", "TmpfsOptions": options})
+        mounts.append({"Type": "tmpfs", "Target": _SHM, "TmpfsOptions": options})
     if plan.builder or plan.environments:
         mounts.append({**shared, "Target": ENVIRONMENTS, "ReadOnly": not plan.builder})
     return mounts
