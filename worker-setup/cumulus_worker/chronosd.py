@@ -14,14 +14,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from cumulus_worker import devices, settings
+from cumulus_worker import devices, holders, mps, settings
 from cumulus_worker.clock import Clock
 from cumulus_worker.connection import Connection
 from cumulus_worker.devices import Device
-from cumulus_worker.holders import NoHolder
 from cumulus_worker.ledger import Ledger
 from cumulus_worker.ledger_file import LedgerFile
 from cumulus_worker.service import Service
@@ -30,6 +30,7 @@ log = logging.getLogger("chronosd")
 
 #: How often what is left of the bookings' time is written down, for a host that goes down without a word.
 _KEEP_EVERY_S = 60.0
+_PROBE_S = 30.0
 
 
 class CannotStart(Exception):
@@ -52,33 +53,40 @@ async def serve() -> None:
     """Open the ledger, listen, and end at the first signal. Raises ``CannotStart``."""
     path = Path(settings.ledger_path())
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
+    ended, stirred = asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        ended.set()
+        stirred.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, end)
     with _only_one(path), _listening(Path(settings.socket_path())) as listener:
-        holder = NoHolder()
+        found = await _devices()
+        in_use = bool(mps.pipe()) and any(device.kind == "nvidia" for device in found)
+        holder = holders.best(found, wanted=settings.wanted_backend(), exclusive=in_use)
         ledger = Ledger(LedgerFile(path), Clock(), holder)
         try:
-            ledger.open(_devices())
+            ledger.open(found)
         except OSError as error:
             raise CannotStart(
                 f"the ledger {path} cannot be used: {error}. Mend its disk or its rights"
             ) from None
         service = Service(ledger, holder.name)
         connections: set[Connection] = set()
-        server = (
-            await loop.create_unix_server(
-                lambda: Connection(service.answer, connections), sock=listener, cleanup_socket=False
-            )
-            if sys.version_info >= (3, 13)
-            else await loop.create_unix_server(lambda: Connection(service.answer, connections), sock=listener)
-        )
+
+        def answer(argv: Sequence[str]) -> dict[str, Any]:
+            # What was booked may end before anything else does.
+            stirred.set()
+            return service.answer(argv)
+
+        server = await loop.create_unix_server(lambda: Connection(answer, connections), sock=listener)
         _say_ready()
         log.info(
             "%d devices, %d bookings, backend %s", len(ledger.devices), len(ledger.bookings()), holder.name
         )
         try:
-            await _until(ended, ledger)
+            await _until(ended, stirred, ledger)
         finally:
             server.close()
             for connection in list(connections):
@@ -86,21 +94,40 @@ async def serve() -> None:
             ledger.close()
 
 
-async def _until(ended: asyncio.Event, ledger: Ledger) -> None:
+async def _until(ended: asyncio.Event, stirred: asyncio.Event, ledger: Ledger) -> None:
     """Let bookings end in time, and keep what is left of them, until the end."""
+    now_s = asyncio.get_running_loop().time
+    kept_s = now_s()
     while not ended.is_set():
-        wait_s = min(ledger.next_deadline_s(), _KEEP_EVERY_S)
+        stirred.clear()
+        wait_s = max(0.0, min(ledger.next_deadline_s(), kept_s + _KEEP_EVERY_S - now_s()))
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(ended.wait(), wait_s)
+            await asyncio.wait_for(stirred.wait(), wait_s)
         ledger.expire()
+        if now_s() < kept_s + _KEEP_EVERY_S:
+            continue
+        kept_s = now_s()
         ledger.keep()
+        if not ledger.devices:
+            # The driver may be ready later than this was.
+            ledger.use(await _devices())
 
 
-def _devices() -> tuple[Device, ...]:
+async def _devices() -> tuple[Device, ...]:
+    """What the probe finds, in a process of its own: a driver that hangs does not take bookings along."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = (sys.executable, "-m", "cumulus_worker.probe", "--devices")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
     try:
-        return devices.read(settings.given_devices() or "[]")
-    except devices.BadDevices as error:
-        raise CannotStart(f"CUMULUS_CHRONOS_DEVICES: {error}") from None
+        told, complaint = await asyncio.wait_for(process.communicate(), _PROBE_S)
+    except asyncio.TimeoutError:
+        process.kill()
+        log.error("the GPUs did not answer within %.0f s: no device can be booked", _PROBE_S)
+        return ()
+    if process.returncode:
+        raise CannotStart(complaint.decode(errors="replace").strip() or "the devices cannot be told")
+    return devices.read(told.decode())
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ class Client:
         self._pending = b""
 
     def ask(self, argv: Sequence[str]) -> dict[str, Any]:
-        """The daemon's ``{"exit": ..., "answer": {...}}`` to a command line; its absence is answered so too."""
+        """The daemon's ``{"exit": ..., "answer": {...}}`` to a command line, its absence too."""
         line = json.dumps({"argv": list(argv)}).encode() + b"\n"
         try:
             return self._asked(line, again=_may_be_asked_twice(argv))

@@ -59,7 +59,7 @@ class Ledger:
 
     def open(self, devices: Sequence[Device]) -> None:
         """Take up what was booked before. Raises ``OSError`` where its file can't be read."""
-        self._devices = {device.index: device for device in devices}
+        self.use(devices)
         try:
             record = self._file.read()
         except Unreadable as unreadable:
@@ -74,14 +74,19 @@ class Ledger:
             return
         self._issued = record.issued
         self._bookings = {booking.partition: booking for booking in self._carried_over(record)}
+        self.use(devices)
         self.expire()
         for booking in self._bookings.values():
             self._hold_again(booking)
         self._save_later()
 
     def use(self, devices: Sequence[Device]) -> None:
-        """Take other devices for those of this host."""
+        """Take these for the devices of this host. What is booked of one goes where that one is now."""
         self._devices = {device.index: device for device in devices}
+        places = {device.uuid: device.index for device in devices}
+        for booking in self._bookings.values():
+            place = places.get(booking.uuid, booking.device)
+            self._bookings[booking.partition] = replace(booking, device=place)
 
     @property
     def devices(self) -> list[Device]:

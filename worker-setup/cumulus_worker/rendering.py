@@ -41,6 +41,7 @@ def rendered(request: Request, answer: dict[str, Any], terminal: bool) -> list[s
         "available": _available,
         "stats": _stats,
         "version": _version,
+        "engine": _engine,
     }[request.word](request, answer, terminal)
 
 
@@ -119,3 +120,7 @@ def _stats(request: Request, answer: dict[str, Any], terminal: bool) -> list[str
 
 def _version(request: Request, answer: dict[str, Any], terminal: bool) -> list[str]:
     return [f"chronos_cli {answer['version']} (Cumulus, backend {answer['backend'] or 'unknown'})"]
+
+
+def _engine(request: Request, answer: dict[str, Any], terminal: bool) -> list[str]:
+    return [f"{name}: {value}" for name, value in answer.items()]

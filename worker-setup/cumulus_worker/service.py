@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from cumulus_worker import __version__
+from cumulus_worker import __version__, engine
 from cumulus_worker.ledger import Ledger
 from cumulus_worker.ledger_file import Booking
-from cumulus_worker.refusal import Refusal
-from cumulus_worker.words import WHOLE_TENTHS, Request, invalid, parse
+from cumulus_worker.refusal import UNAVAILABLE, Refusal
+from cumulus_worker.words import WHOLE_TENTHS, Request, parse
 
 
 class Service:
@@ -18,21 +18,20 @@ class Service:
     def __init__(self, ledger: Ledger, backend: str) -> None:
         self._ledger = ledger
         self._backend = backend
-        self._words = {
+        self._words: dict[str, Callable[[Request], dict[str, Any]]] = {
             "create": self._create,
             "release": self._release,
             "list": self._list,
             "available": self._available,
             "stats": self._stats,
             "version": lambda _: self.version(),
+            "engine": lambda _: self._engine(),
         }
 
     def answer(self, argv: Sequence[str]) -> dict[str, Any]:
         """The answer to a command line: ``{"exit": 0, "answer": {...}}``, an error's too."""
         try:
             request = parse(argv)
-            if request.word not in self._words:
-                raise invalid(f"Invalid command: {request.word}")
             return {"exit": 0, "answer": self._words[request.word](request)}
         except Refusal as refusal:
             return {"exit": 1, "answer": refusal.answer()}
@@ -73,6 +72,14 @@ class Service:
             for device in self._ledger.devices
         ]
         return {**self.version(), "devices": devices, "warning": self._ledger.warning}
+
+    def _engine(self) -> dict[str, Any]:
+        try:
+            return engine.facts()
+        except PermissionError as error:
+            raise Refusal(
+                UNAVAILABLE, f"chronosd may not ask Docker: {error}", next="Run chronosd as root"
+            ) from None
 
     def _entry(self, booking: Booking) -> dict[str, Any]:
         return {

@@ -23,6 +23,11 @@ def ledger_path(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("CUMULUS_CHRONOS_LEDGER") or _LEDGER
 
 
+def wanted_backend(environ: Mapping[str, str] = os.environ) -> str:
+    """ "ledger" to leave libchronos out, "" for the best there is."""
+    return environ.get("CUMULUS_CHRONOS_BACKEND", "")
+
+
 def given_devices(environ: Mapping[str, str] = os.environ) -> str:
     """Devices as JSON instead of those that are found, "" if none are given."""
     return environ.get("CUMULUS_CHRONOS_DEVICES", "")
