@@ -109,6 +109,8 @@ class DeviceView:
     #: Tenths of this device that are in use (of a worker) or held (of a job).
     used_tenths: int = 0
     simulated: bool = False
+    #: Of a worker's device: what would hold a job to a share of it, as ``JobView.enforced_by``.
+    enforced_by: str = ""
 
 
 @dataclass(frozen=True)

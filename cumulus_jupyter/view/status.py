@@ -23,7 +23,9 @@ from ..protocol.jobs import (
     QUEUED,
     RUNNING,
     SCHEDULING,
+    DeviceView,
 )
+from ..protocol.shares import share_words, short_share_words
 
 APPEARS_AFTER_S = 0.5
 REPAINT_S = 0.25
@@ -129,14 +131,17 @@ class StatusLine:
         parts += [self._doing(), _clock(seconds)]
         if self._state.worker and self._state.state != QUEUED:
             parts.append(f"on {self._state.worker}")
-        parts += [
-            f"{device.get('name') or device.get('id')}{' (simulated)' if device.get('simulated') else ''}"
-            for device in self._state.devices
-        ]
+        if self._state.devices:
+            parts.append(short_share_words(self._devices(), self._state.enforced_by))
         if self._state.state == RUNNING and self._usage and self._usage.memory_bytes:
             parts.append(f"{self._usage.memory_bytes / 2**20:.0f} MiB")
         parts += [_bar(progress) for progress in list(self._progress.values())[-1:]]
         return " · ".join(parts)
+
+    def _devices(self) -> list[DeviceView]:
+        names = ("id", "name", "used_tenths", "simulated")
+        found = ({name: device[name] for name in names if name in device} for device in self._state.devices)
+        return [DeviceView(**{"id": "", "name": "", **device}) for device in found]
 
     def _doing(self) -> str:
         if self._note:
@@ -146,7 +151,8 @@ class StatusLine:
         word = _WORDS.get(self._state.state, self._state.state.lower())
         if self._state.state == QUEUED and self._state.position:
             word += f", place {self._state.position}"
-        if self._state.message and self._state.state in (SCHEDULING, CREATING_PARTITION):
+        held = share_words(self._devices(), self._state.enforced_by)  # shown in its own place
+        if self._state.message not in ("", held) and self._state.state in (SCHEDULING, CREATING_PARTITION):
             word = self._state.message
         elif self._state.message and self._state.state == QUEUED:
             word += f": {self._state.message}"

@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..protocol.jobs import DeviceView, JobView, WorkerView
+from ..protocol.shares import device_name, share_words
 
 #: Ids of jobs shown of one worker.
 _SHOWN_JOBS = 3
+_SHARES_HELD = {
+    "mps": "shares held by mps",
+    "mig": "shares held by mig",
+    "framework": "shares held by framework",
+    "none": "shares held by nothing",
+}
 
 
 class Text:
@@ -90,8 +97,7 @@ def job_table(view: JobView) -> Table:
         ("executor", view.executor),
         ("image", view.image),
         ("worker", view.worker),
-        ("devices", ", ".join(device_words(device) for device in view.devices)),
-        ("share enforced by", view.enforced_by),
+        ("devices", share_words(view.devices, view.enforced_by)),
         ("priority", view.priority or None),
         ("attempt", view.attempt),
         ("created", f"{age(now - view.created_ms)} ago"),
@@ -165,9 +171,10 @@ def _some(jobs: Sequence[str]) -> str:
 
 
 def device_words(device: DeviceView) -> str:
-    """A GPU in a few words."""
-    free = "" if not device.used_tenths else f", {device.used_tenths / 10:g} in use"
-    return f"{device.name or device.id}{' (simulated)' if device.simulated else ''}{free}"
+    """A worker's GPU in a few words: how much of it is taken, and what would hold a job to a share."""
+    used = f", {device.used_tenths / 10:g} in use" if device.used_tenths else ""
+    held = _SHARES_HELD.get(device.enforced_by, "")
+    return device_name(device) + used + (f", {held}" if held else "")
 
 
 def amount(view: JobView) -> str:

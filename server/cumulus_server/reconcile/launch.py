@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from cumulus_jupyter.protocol.jobs import CREATING_PARTITION, SCHEDULING, DeviceView
+from cumulus_jupyter.protocol.shares import share_words
 
 from ..executors.base import Executor, ExecutorUnavailable, Handle, StartRequest, Tell
 from ..lifecycle import IllegalTransition
 from ..partitions.base import Booking, BookingRequest, Partition
-from ..partitions.none import NO_DEVICES
+from ..partitions.holding import NO_DEVICES, fraction
 from ..relay.tokens import new_token, token_hash
 from ..scheduling.model import Placement
 from ..store import JobRow, Store, Transaction, attempts, jobs
@@ -72,6 +73,8 @@ class Launcher:
 
     def _plan(self, job: JobRow, placement: Placement, executor: Executor, address: Address) -> Launch:
         attempt, spec = job.attempt + 1, job.spec
+        devices = [self._inventory.device(placement.worker, share.device) for share in placement.shares]
+        part = fraction(placement.shares, devices)
         request = StartRequest(
             job_id=job.id,
             attempt=attempt,
@@ -82,12 +85,13 @@ class Launcher:
             resources=spec.resources,
             env=NO_DEVICES,
             devices=[share.device for share in placement.shares],
+            gpu_fraction=part.share,
+            gpu_memory_mib=part.memory_mib,
             python=spec.python if self._inventory.has_python(placement.worker, spec.python) else "",
             image=spec.image,
             requirements=spec.requirements,
             certificate=address.certificate,
         )
-        devices = [self._inventory.device(placement.worker, share.device) for share in placement.shares]
         partition = self._partition_of(placement.worker) if placement.shares else None
         booking_request = BookingRequest(
             job.id, attempt, placement.worker, placement.shares, devices, spec.resources.duration_s
@@ -114,7 +118,9 @@ class Launcher:
                 await self._store.run(
                     lambda tx: attempts.save_partition(tx, job.id, request.attempt, kept, by)
                 )
-            request = replace(request, env={**request.env, **partition.environment(booking)})
+                tell(share_words(launch.devices, by))
+            env = {**request.env, **partition.environment(booking)}
+            request = replace(request, env=env, mounts=partition.mounts(booking))
         handle = await self._start(launch.executor, request, tell)
         if handle != launch.handle:
             await self._store.run(lambda tx: attempts.save_handle(tx, job.id, request.attempt, handle))
@@ -164,9 +170,10 @@ class Launch:
             raise IllegalTransition("The job has begun another attempt", job_id=job_id)
         if self.booking is not None:
             attempts.save_partition(tx, job_id, attempt, self.booking, enforced_by)
-        jobs.transition(tx, job_id, SCHEDULING, attempt=attempt)
+        message = share_words(self.devices, enforced_by)
+        jobs.transition(tx, job_id, SCHEDULING, attempt=attempt, message=message)
         if self.partition is not None:
-            jobs.transition(tx, job_id, CREATING_PARTITION, attempt=attempt)
+            jobs.transition(tx, job_id, CREATING_PARTITION, attempt=attempt, message=message)
         # On this machine a power cut ends the runner as well, and the job is still queued. What runs
         # elsewhere outlives it, so that its attempt's number must not be given to another one.
         tx.durable = bool(self.executor.reach)

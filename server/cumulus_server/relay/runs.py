@@ -18,6 +18,7 @@ from cumulus_jupyter.protocol.errors import (
     Unauthenticated,
 )
 from cumulus_jupyter.protocol.jobs import CANCELLED, END_STATES, FAILED, RUNNING
+from cumulus_jupyter.protocol.shares import share_words
 
 from ..store import JobRow, Store, Transaction, events, jobs, sessions, stored_values
 from .batches import Batch
@@ -79,7 +80,8 @@ class Runs:
                     return jobs.transition(tx, job.id, FAILED, message=wrong.message, error=error).job, None
                 if job.claimed or not sessions.take_claim(tx, job, session):
                     raise FailedPrecondition("Another runner has this attempt", next=_OVER, job_id=job.id)
-                job = jobs.transition(tx, job.id, RUNNING, attempt=job.attempt).job
+                held = share_words(job.devices, job.enforced_by)
+                job = jobs.transition(tx, job.id, RUNNING, attempt=job.attempt, message=held).job
                 tx.durable = job.executor not in _SAME_MACHINE
             return job, jobs.program(tx, job)
 

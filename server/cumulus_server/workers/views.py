@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cumulus_jupyter.protocol.jobs import DeviceView, WorkerView
 
+from ..partitions.holding import would_hold
 from ..scheduling.model import DEVICE_TENTHS
 from ..scheduling.room import Room
 
@@ -18,14 +19,21 @@ def worker_view(room: Room) -> WorkerView:
         cpu=worker.cpu,
         memory_mib=worker.memory_mib,
         devices=[
-            DeviceView(device.id, device.name, device.memory_mib, DEVICE_TENTHS - free, device.simulated)
+            DeviceView(
+                device.id,
+                device.name,
+                device.memory_mib,
+                DEVICE_TENTHS - free,
+                device.simulated,
+                would_hold(device),
+            )
             for device, free in zip(worker.devices, room.free, strict=True)
         ],
         pythons=list(worker.pythons),
         labels=dict(worker.labels),
         jobs=list(room.holds),
         message=worker.message,
-        capabilities=sorted(worker.capabilities),
+        capabilities=sorted(worker.capabilities.union(*(each.capabilities for each in worker.devices))),
         slots=worker.slots,
         used_cpu=round(worker.cpu - room.cpu, 6),
         used_memory_mib=worker.memory_mib - room.memory_mib,
