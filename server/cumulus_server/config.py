@@ -78,8 +78,12 @@ class RelayConfig:
     runner_host: str = ""
     #: Port for runners on other machines; 0 for one that is chosen once and kept.
     runner_port: int = 0
+    #: ``ADDRESS:PORT`` to listen on, where a router forwards ``runner_host`` and ``runner_port`` to there.
+    runner_listen: str = ""
     #: URL at which containers reach the relay by another way, such as a proxy.
     runner_url: str = ""
+    #: Address at which other hosts join the Swarm; empty for what its manager says.
+    swarm_address: str = ""
     #: File of the private key that the relay goes to its workers with; empty for one of its own.
     ssh_key: str = ""
     #: Seconds that a worker's SSH may take to connect, and to answer.
@@ -169,9 +173,17 @@ class Cumulus(Configurable):
     runner_port = Int(
         0, min=0, max=65535, help="Port for runners on other machines; 0: chosen once, and kept."
     ).tag(config=True)
+    runner_listen = Unicode(
+        "",
+        help="ADDRESS:PORT of this machine to listen on for runners on other machines, where a router"
+        " forwards runner_host and runner_port to there; empty: these themselves.",
+    ).tag(config=True)
     runner_url = Unicode(
         "",
         help="URL at which containers reach the relay by another way; then nothing is listened on for them.",
+    ).tag(config=True)
+    swarm_address = Unicode(
+        "", help="Where other hosts join the Swarm, as HOST or HOST:PORT; empty: what its manager says."
     ).tag(config=True)
     ssh_key = Unicode(
         "",

@@ -34,6 +34,7 @@ def check_settings(config: RelayConfig) -> None:
     _check_bundle(config.container_ca_bundle)
     _check_env(config.container_env)
     _check_host(config.runner_host)
+    _check_listen(config)
     _check_url(config.runner_url)
     _check_key(config.ssh_key)
 
@@ -128,6 +129,30 @@ def _check_host(host: str) -> None:
             host,
             "runners need one address to dial",
             "Write the address of this machine that the workers reach.",
+        )
+
+
+def _check_listen(config: RelayConfig) -> None:
+    if not config.runner_listen:
+        return
+    address, _, port = config.runner_listen.rpartition(":")
+    try:
+        good = not ipaddress.ip_address(address.strip("[]")).is_unspecified and 0 < int(port) < 1 << 16
+    except ValueError:
+        good = False
+    if not good:
+        raise _wrong(
+            "runner_listen",
+            config.runner_listen,
+            "this is no address of this machine with a port",
+            "Write it as 10.0.0.5:8443.",
+        )
+    if not (config.runner_host and config.runner_port):
+        raise _wrong(
+            "runner_listen",
+            config.runner_listen,
+            "where runners reach it is not said",
+            "Set runner_host and runner_port to what the router forwards to there.",
         )
 
 

@@ -12,6 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
@@ -78,8 +79,8 @@ class CumulusApp(ExtensionApp):
         base.ServerApp.open_browser = False
         base.ServerApp.port = 0
         base.ServerApp.allow_unauthenticated_access = False
-        token = os.environ.get("CUMULUS_TOKEN") or os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
-        base.IdentityProvider.token = token
+        token = os.environ.get("CUMULUS_TOKEN") or os.environ.get("JUPYTER_TOKEN") or _kept_token()
+        base.IdentityProvider.token = token or secrets.token_hex(24)
         serverapp = cls.serverapp_class.instance(config=base, **kwargs)
         serverapp.no_browser_open_file = True
         return serverapp
@@ -141,6 +142,28 @@ class CumulusApp(ExtensionApp):
             await self.relay.stop()
         for handler in self._told_by:
             _LOG.removeHandler(handler)
+
+
+def _kept_token() -> str:
+    """The token in the file that CUMULUS_TOKEN_FILE names, made there where the file is not; else ""."""
+    name = os.environ.get("CUMULUS_TOKEN_FILE")
+    if not name:
+        return ""
+    file = Path(name)
+    try:
+        with open(file, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as fresh:
+            fresh.write(secrets.token_hex(24))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise SystemExit(f"CUMULUS_TOKEN_FILE: {file} cannot be written: {error.strerror}") from None
+    try:
+        token = file.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"CUMULUS_TOKEN_FILE: {file} cannot be read: {error}") from None
+    if not token:
+        raise SystemExit(f"CUMULUS_TOKEN_FILE: {file} is empty. Write a token there, or remove it.")
+    return token
 
 
 def _tell_by(log: logging.Logger | logging.LoggerAdapter[Any]) -> list[logging.Handler]:

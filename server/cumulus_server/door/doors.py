@@ -119,6 +119,10 @@ class Doors:
             return Door(host, listener, Address(f"http://{named}:{listener.port}/"))
         certificate = Certificate(self._config.state_dir, host)
         pem = await asyncio.to_thread(certificate.ensure)
-        listening = await asyncio.to_thread(self._ports.bind, reach, listen, self._config.runner_port)
+        port = told = self._config.runner_port
+        if self._config.runner_listen:
+            listen, _, forwarded = self._config.runner_listen.rpartition(":")
+            listen, port = listen.strip("[]"), int(forwarded)
+        listening = await asyncio.to_thread(self._ports.bind, reach, listen, port)
         listener = Listener(self._relay, listening, certificate.context())
-        return Door(host, listener, Address(f"https://{named}:{listener.port}/", certificate=pem))
+        return Door(host, listener, Address(f"https://{named}:{told or listener.port}/", certificate=pem))

@@ -184,6 +184,19 @@ async def test_a_port_that_was_set_is_not_given_up(server: Server) -> None:
         assert (await opened.address(Outside("network").executor())).url == f"https://127.0.0.1:{port}/"
 
 
+async def test_behind_a_router_it_listens_where_that_forwards_to(server: Server) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"runner_host": "192.0.2.1", "runner_port": 40_123, "runner_listen": f"127.0.0.2:{port}"}
+    async with doors(server, **settings) as opened:
+        told = await opened.address(Outside("network").executor())
+        assert told.url == "https://192.0.2.1:40123/"
+        named = x509.load_pem_x509_certificate(told.certificate.encode())
+        names = named.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert "192.0.2.1" in [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+        socket.create_connection(("127.0.0.2", port), 5).close()
+
+
 async def test_it_listens_on_one_address(server: Server) -> None:
     async with doors(server) as opened:
         url = (await opened.address(Outside("bridge", "127.0.0.2").executor())).url

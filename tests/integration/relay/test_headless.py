@@ -115,6 +115,26 @@ def test_without_a_given_token_it_makes_one(state_dir: Path) -> None:
     relay.end()
 
 
+def test_a_token_of_a_file_is_made_once_and_kept(
+    state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setenv("CUMULUS_TOKEN_FILE", str(file))
+    first = Relay(state_dir, token=None)
+    made = first.facts()["token"]
+    assert made == file.read_text() and len(made) >= 32
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    first.end()
+    file.write_text("of-mine\n")
+    second = Relay(state_dir, token=None)
+    assert second.facts()["token"] == "of-mine"
+    second.end()
+    file.write_text("")
+    third = Relay(state_dir, token=None)
+    assert third.end(signal.SIGCONT) == 1
+    assert "Write a token there, or remove it" in third.said()
+
+
 def test_after_a_kill_every_job_is_there(state_dir: Path) -> None:
     first = Relay(state_dir, "--Cumulus.process_warm=0", "--Cumulus.process_slots=1")
     spec = {"program": {"kind": "cell", "source": "import time; time.sleep(600)"}}
