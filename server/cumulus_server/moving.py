@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from .config_checks import EXECUTORS
 from .door.doors import Doors
 from .executors.base import Executor
 from .executors.containers.settings import ContainerConfig
 from .executors.process.executor import ProcessConfig, ProcessExecutor
 from .reconcile.deadlines import Patience
+from .reconcile.launch import Address
 from .reconcile.loop import Reconciler
-from .relay.contract import Placement
+from .relay.contract import Hosts, Placement
 from .relay.service import Moving, Relay
 from .scheduling.scheduler import Scheduler
 from .supervisor import Supervisor
+from .workers.enrolment import SwarmHosts
 from .workers.inventory import Inventory
 
 
@@ -41,6 +45,8 @@ class LocalMoving:
             patience=Patience(grace_s=relay.config.grace_s),
         )
         self.wake = self.reconciler.wake
+        swarm = next((each for each in executors if each.name == "swarm"), None)
+        self.hosts: Hosts = build_hosts(relay, swarm, self._doors, self.refresh)
 
     async def start(self) -> None:
         """Take up what the last relay left, and go on."""
@@ -54,6 +60,7 @@ class LocalMoving:
     async def refresh(self) -> None:
         """Look at the workers again, now."""
         await self._inventory.refresh()
+        self.reconciler.plan()
 
 
 def build_executor(name: str, relay: Relay) -> Executor:
@@ -92,6 +99,20 @@ def build_executor(name: str, relay: Relay) -> Executor:
     from .executors.swarm import SwarmExecutor
 
     return SwarmExecutor(containers)
+
+
+def build_hosts(
+    relay: Relay, swarm: Executor | None, doors: Doors, changed: Callable[[], Awaitable[None]]
+) -> Hosts:
+    """What takes new hosts into the Swarm, where there is one."""
+    from .executors.swarm import SwarmExecutor
+
+    async def address() -> Address:
+        assert swarm is not None, "only asked where there is a Swarm"
+        return await doors.address(swarm)
+
+    joined = swarm if isinstance(swarm, SwarmExecutor) else None
+    return SwarmHosts(relay.config, relay.relay_id, joined, address, changed)
 
 
 def build_moving(relay: Relay) -> Moving:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
+import hashlib
 import ipaddress
 import os
 import ssl
@@ -55,6 +57,16 @@ class Certificate:
             if good and key.public_key() == found.public_key():
                 return pem
         return None
+
+
+def pin_of(pem: str) -> str:
+    """The certificate's public key as curl's ``--pinnedpubkey`` names it: "sha256//BASE64"."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    told = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256//{base64.b64encode(hashlib.sha256(told).digest()).decode()}"
 
 
 def _name(host: str) -> object:

@@ -1,4 +1,4 @@
-"""One listener with the runners' routes and nothing else."""
+"""One listener with the runners' routes and, for other machines, those of new workers; nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tornado.web import Application
 
 from cumulus_jupyter.protocol.errors import NotFound
 
-from ..handlers import runner_routes
+from ..handlers import network_routes, runner_routes
 from ..handlers.base import BearerHandler
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class Listener:
     """Serves runners on a socket that listens already."""
 
     def __init__(self, relay: Relay, listening: socket.socket, context: ssl.SSLContext | None = None) -> None:
-        routes: list[Any] = [*runner_routes(relay), (r".*", Elsewhere, {"relay": relay})]
+        """With ``context`` it speaks TLS, and serves hosts that are becoming workers as well."""
+        served = runner_routes(relay) if context is None else network_routes(relay)
+        routes: list[Any] = [*served, (r".*", Elsewhere, {"relay": relay})]
         self.port: int = listening.getsockname()[1]
         self._server = HTTPServer(Application(routes), ssl_options=context, max_body_size=_BODY_LIMIT_BYTES)
         self._server.add_socket(listening)

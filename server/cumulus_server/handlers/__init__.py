@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cumulus_jupyter.protocol import API_PATH
+from cumulus_jupyter.protocol.enrolment import SCRIPT_PATH
 
-from . import events, jobs, runner, unknown, workers
+from . import enrolment, events, jobs, runner, unknown, workers
 
 _JOB = r"/jobs/(?P<job_id>[^/]+)"
 
@@ -19,6 +20,7 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (_JOB + r"/result", jobs.JobResultHandler),
     (_JOB + r"/values/(?P<name>[^/]+)", jobs.JobValueHandler),
     (r"/workers", workers.WorkersHandler),
+    (r"/workers/tokens", workers.WorkerTokensHandler),
     (r"/workers/local/simulated-devices", workers.SimulatedDevicesHandler),
     (r"/health", workers.HealthHandler),
     (r"/stats", workers.StatsHandler),
@@ -31,11 +33,24 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (r"/runner/values/(?P<job_id>[^/]+)/(?P<name>[^/]+)", runner.GetValueHandler),
 ]
 
+#: Those of hosts that are becoming workers: served where runners on other machines reach the relay.
+ENROLMENT_ROUTES: list[tuple[str, type[Any]]] = [
+    (r"/enrolment", enrolment.EnrolHandler),
+    (r"/enrolment/package", enrolment.PackageHandler),
+    (r"/enrolment/images/(?P<name>[^/]+)", enrolment.ImageHandler),
+    (r"/enrolment/ready", enrolment.ReadyHandler),
+    (r"/enrolment/leave", enrolment.LeaveHandler),
+]
+
 
 def routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
-    """The routes as an extension adds them, below the server's base URL."""
+    """The routes as an extension adds them, below the server's base URL.
+
+    Where the setting ``runner_url`` leads others here, there is no other listener for them.
+    """
+    more = enrolment_routes(relay) if relay.config.runner_url else []
     all_routes: list[tuple[str, type[Any]]] = [*ROUTES, (r"(?:/.*)?", unknown.UnknownHandler)]
-    return [(rf"/{API_PATH}{path}", handler, {"relay": relay}) for path, handler in all_routes]
+    return [*more, *((rf"/{API_PATH}{path}", handler, {"relay": relay}) for path, handler in all_routes)]
 
 
 def runner_routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
@@ -45,3 +60,17 @@ def runner_routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
         for path, handler in ROUTES
         if path.startswith("/runner/")
     ]
+
+
+def enrolment_routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    """The routes of hosts that are becoming workers, the script among them."""
+    script = (rf"/{SCRIPT_PATH}", enrolment.ScriptHandler, {"relay": relay})
+    return [
+        script,
+        *((rf"/{API_PATH}{path}", handler, {"relay": relay}) for path, handler in ENROLMENT_ROUTES),
+    ]
+
+
+def network_routes(relay: Any) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    """All routes for other machines, for a server without a base URL."""
+    return [*runner_routes(relay), *enrolment_routes(relay)]

@@ -171,9 +171,11 @@ class UserHandler(ErrorsAsJson, APIHandler):
 
 
 class BearerHandler(ErrorsAsJson):
-    """Base of the runner's routes: no cookies and no user, only a bearer token of its own."""
+    """Base of routes for programs: no cookies and no user, only a bearer token of its own."""
 
     relay: Relay
+    #: Who may come, for who has no token.
+    what = "This route is for runners only."
 
     def initialize(self, relay: Relay) -> None:
         """Called by tornado for each request."""
@@ -191,5 +193,5 @@ class BearerHandler(ErrorsAsJson):
         """The token that was sent. Raises ``Unauthenticated``."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not _TOKEN.match(token):
-            raise Unauthenticated(next="This route is for runners only.")
+            raise Unauthenticated(next=self.what)
         return token

@@ -24,6 +24,16 @@ class WorkersHandler(UserHandler):
         self.reply(self.relay.submissions.workers())
 
 
+class WorkerTokensHandler(UserHandler):
+    """``POST /workers/tokens``."""
+
+    @protected("write")
+    async def post(self) -> None:
+        """A one-time token for one new worker, and the line that uses it."""
+        self.set_header("Cache-Control", "no-store")
+        self.reply(await self.relay.enrolments.new_token())
+
+
 class SimulatedDevicesHandler(UserHandler):
     """``PUT /workers/local/simulated-devices``."""
 

@@ -1,9 +1,14 @@
-"""What submissions and runs need of the rest of the relay. Implemented in ``reconcile`` and ``workers``."""
+"""What submissions, runs and enrolments need of the rest of the relay. Implemented in ``reconcile`` and
+``workers``."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from cumulus_jupyter.protocol.enrolment import Enrolled, Ready
 from cumulus_jupyter.protocol.jobs import JobSpec, WorkerView
 
 
@@ -43,3 +48,84 @@ class Control(Protocol):
 
     def control(self, job_id: str, command: str) -> bool:
         """Push ``command`` ("cancel") to the runner of this job; False where none is connected."""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Where hosts that are to become workers reach the relay."""
+
+    #: With a slash at its end.
+    url: str
+    #: Of the certificate's public key, as curl pins it: "sha256//BASE64"; empty for a public one.
+    pin: str = ""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A host that was found to be what it says."""
+
+    #: What the worker is called in the list of workers.
+    name: str
+    ssh_address: str
+    ssh_user: str
+    #: What ``probe`` printed by SSH.
+    probe: dict[str, Any]
+    #: What is not as good as it could be, with what to do; empty where nothing is.
+    advice: str = ""
+
+    @property
+    def devices(self) -> int:
+        """How many GPUs it has."""
+        return len(self.probe.get("devices") or ())
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of the Swarm."""
+
+    #: Tells one Swarm from another.
+    swarm_id: str
+    #: Ids of those that there are, and of those among them that are down.
+    all: frozenset[str]
+    down: frozenset[str]
+
+
+class Hosts(Protocol):
+    """What enrolments ask about the hosts and about the Swarm they join.
+
+    All but ``script`` and ``package`` raise ``FailedPrecondition`` where there is no Swarm to join, and
+    ``Unavailable`` where it cannot be asked now.
+    """
+
+    async def entrance(self) -> Entrance:
+        """Where a new host reaches the relay; opened by this."""
+
+    async def script(self) -> bytes:
+        """The script that sets a worker up."""
+
+    async def package(self) -> bytes:
+        """The worker's package, as a zip."""
+
+    async def terms(self) -> Enrolled:
+        """What an enrolled host shall do."""
+
+    def image(self, name: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """What ``docker save`` gives of a job image, in pieces. Raises ``NotFound``."""
+
+    async def admit(self, ready: Ready, peer: str) -> Admitted:
+        """Wait for the host's node, look at the host by SSH, compare, and label the node.
+
+        ``peer`` is the address that the host has come from. Raises ``CumulusError`` saying what is wrong.
+        """
+
+    async def dismiss(self, node_id: str) -> None:
+        """Put a node out of the Swarm. Idempotent."""
+
+    async def nodes(self) -> Nodes:
+        """The nodes as they are now."""
+
+    async def is_called(self, node_id: str, hostname: str) -> bool:
+        """Whether there is such a node, that is no manager, of a host of this name."""
+
+    async def changed(self) -> None:
+        """Workers were added or have left: look at them now."""

@@ -20,7 +20,8 @@ from ..store.clock import now_ms
 from ..supervisor import Supervisor
 from . import runner_requests
 from .census import Census
-from .contract import Placement, Waker
+from .contract import Hosts, Placement, Waker
+from .enrolments import Enrolments
 from .files import Files
 from .history import History
 from .hub import Hub
@@ -38,6 +39,7 @@ class Moving(Waker, Protocol):
     """Whatever moves jobs: it starts after the store is open and stops before it is closed."""
 
     placement: Placement
+    hosts: Hosts
 
     async def start(self) -> None:
         """Take up what the last relay left, and go on."""
@@ -77,6 +79,7 @@ class Relay:
         self._moving: Moving | None = None
         self._submissions: Submissions | None = None
         self._runs: Runs | None = None
+        self._enrolments: Enrolments | None = None
         self._fault: CumulusError | None = Unavailable("The relay is starting", next="Try again in a moment.")
 
     def _committed(self, job_id: str, events: Sequence[StoredEvent]) -> None:
@@ -132,12 +135,14 @@ class Relay:
             limit = self.config.bundle_limit_bytes
             self._submissions = Submissions(self.store, self.hub, self.files, moving.placement, moving, limit)
             self._runs = Runs(self.store, self.hub, self.files, moving, self.config.values_limit_bytes)
+            self._enrolments = Enrolments(self.store, moving.hosts)
             await moving.start()
         except CumulusError as error:
             self._fault = error
             self.state.release()
             raise
         self.supervisor.start("history", history.run, restart=True)
+        self.supervisor.start("enrolments", self._enrolments.run, restart=True)
         self._fault = None
         self.state.announce(
             {
@@ -180,6 +185,13 @@ class Relay:
         self.require_live()
         assert self._runs is not None
         return self._runs
+
+    @property
+    def enrolments(self) -> Enrolments:
+        """What hosts that become workers ask. Raises ``Unavailable``."""
+        self.require_live()
+        assert self._enrolments is not None
+        return self._enrolments
 
     async def answer_runner(self, route: str, token: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """A request of a runner on this machine. Never raises."""

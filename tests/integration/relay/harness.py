@@ -18,6 +18,7 @@ from cumulus_server.extension import CumulusApp, HeadlessServer
 from cumulus_server.relay.service import Relay
 from cumulus_server.relay.tokens import new_token, token_hash
 from cumulus_server.store import Transaction, attempts, jobs
+from tests.fakes.hosts import FakeHosts
 from tests.patience import LIMIT_S
 
 TOKEN = "the-server's-token"
@@ -64,6 +65,7 @@ class FakeMoving:
 
     relay: Relay
     placement: FakePlacement = field(default_factory=FakePlacement)
+    hosts: FakeHosts = field(default_factory=FakeHosts)
     woken: list[str] = field(default_factory=list)
 
     async def start(self) -> None:
