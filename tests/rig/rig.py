@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.homes import alive
-from tests.rig import node
+from tests.rig import host, node
 from tests.rig.docker import DockerFailed, answers, copy_image, docker, lines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,8 @@ class Rig:
     @property
     def workers(self) -> list[str]:
         """The workers that were asked for, else those that are there."""
-        count = self._asked or sum(not member.endswith(MANAGER) for member in self._containers()) or WORKERS
+        members = [self._short(container) for container in self._containers()]
+        count = self._asked or sum(member.startswith("worker") for member in members) or WORKERS
         return [f"worker{number}" for number in range(1, count + 1)]
 
     @property
@@ -181,6 +182,19 @@ class Rig:
             lambda: self._in_swarm(member) and self._short(member) in self.ready(),
             f"{member} is not back in the Swarm",
         )
+
+    def add_host(self, name: str, suite: str = "trixie", *, rented: bool = False) -> host.Host:
+        """A host with nothing on it but an SSH server and curl; ``rented``: it may run no containers."""
+        container, key = self._container(f"host-{name}"), self._folder / f"{name}.key"
+        address = f"{self._network()[0]}.{100 + zlib.crc32(name.encode()) % 100}"
+        options = host.options(container, name, self.name, key, suite, rented=rented)
+        docker("run", "--network", self.name, "--ip", address, "--label", f"{LABEL}={self.name}", *options)
+        self._until(lambda: host.answers(address), f"the SSH server of {name} does not answer", container)
+        return host.Host(name, container, address, key, host.host_key(container))
+
+    def remove_host(self, name: str) -> None:
+        """Remove a fresh host with all that has been made of it; nothing to do for one that is not there."""
+        host.remove(self._container(f"host-{name}"), self._folder / f"{name}.key")
 
     def _container(self, member: str) -> str:
         return f"{self.name}-{self._short(member)}"

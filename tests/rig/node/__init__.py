@@ -15,7 +15,7 @@ BASE = "cumulus-base:py3.13"
 SUITE = "trixie"
 _MAKE_BASE = FOLDER.parents[2] / "job-image" / "make-base"
 #: As near to --privileged as a machine allows that lacks a capability itself.
-_RIGHTS = (
+RIGHTS = (
     *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
     *("--security-opt", "seccomp=unconfined"),
     *("--security-opt", "apparmor=unconfined"),
@@ -31,7 +31,8 @@ def image() -> str:
     recipe = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
     name = f"cumulus-rig-node:{recipe[:12]}"
     if not image_id(name):
-        docker("build", "--build-arg", f"BASE={_base()}", "--tag", name, str(FOLDER), timeout_s=600.0)
+        base = make_base(SUITE, BASE)
+        docker("build", "--build-arg", f"BASE={base}", "--tag", name, str(FOLDER), timeout_s=600.0)
     return name
 
 
@@ -55,19 +56,20 @@ def options(container: str, host: str, rig: str, sockets: Path, number: int, dns
     }
     return [
         *("--detach", "--init", "--name", container, "--hostname", host),
-        *_RIGHTS,
+        *RIGHTS,
         *("--tmpfs", "/run", "--mount", data, "--volume", f"{sockets}:/sockets"),
         *(word for name, value in settings.items() for word in ("--env", f"{name}={value}")),
     ]
 
 
-def _base() -> str:
+def make_base(suite: str, base: str) -> str:
+    """See to the image that a host's is made of; its name."""
     try:
         done = subprocess.run(
-            [_MAKE_BASE, SUITE, BASE], capture_output=True, text=True, timeout=600.0, check=False
+            [_MAKE_BASE, suite, base], capture_output=True, text=True, timeout=600.0, check=False
         )
     except FileNotFoundError as error:
         raise DockerFailed([str(_MAKE_BASE)], str(error)) from None
     if done.returncode:
-        raise DockerFailed([str(_MAKE_BASE), SUITE, BASE], done.stderr)
-    return BASE
+        raise DockerFailed([str(_MAKE_BASE), suite, base], done.stderr)
+    return base
