@@ -12,6 +12,8 @@ from functools import cached_property
 PRIORITY_STEP_MS = 3_600_000
 #: A device is divided into this many parts.
 DEVICE_TENTHS = 10
+#: What every device offers, and no worker without one.
+GPU = "gpu"
 
 
 Order = tuple[int, int, str]
@@ -133,16 +135,3 @@ class Waiting:
     job_id: str
     position: int
     reason: str
-
-
-def suits(worker: Worker, ask: Ask) -> bool:
-    """Whether the worker, were it free and up, could hold what is asked for."""
-    return (
-        (not ask.executor or worker.executor == ask.executor)
-        and (not ask.python or ask.python in worker.pythons)
-        and ask.needs <= worker.capabilities
-        and ask.cpu <= worker.cpu
-        and ask.memory_mib <= worker.memory_mib
-        and ask.tenths <= DEVICE_TENTHS * len(worker.devices)
-        and worker.slots > 0
-    )

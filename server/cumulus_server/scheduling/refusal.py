@@ -1,15 +1,16 @@
-"""What is told to a job that no worker could hold, and to one that has to wait."""
+"""What is told to a job that no worker could hold."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
 
 from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument, ResourceExhausted, Unavailable
 from cumulus_jupyter.protocol.resources import gpu_amount
 
 from .capacity import Capacity
-from .model import DEVICE_TENTHS, Ask, Worker
-from .room import Room
+from .model import DEVICE_TENTHS, GPU, Ask, Worker
+from .suiting import able
 
 #: What a worker may offer, as a person would say it.
 _WORDS = {"images": "a container image of its own (--image)"}
@@ -66,21 +67,34 @@ def _in_trouble(name: str, why: str) -> CumulusError:
 
 def _of_workers(capacity: Capacity, ask: Ask) -> CumulusError:
     here = [room.worker for room in capacity.rooms.values() if ask.executor in ("", room.worker.executor)]
-    offered = frozenset[str]().union(*(worker.capabilities for worker in here))
+    devices = [device for worker in here for device in worker.devices]
+    if ask.tenths and not devices:
+        return Unavailable(
+            "No GPU workers available",
+            next="Leave --gpu out, add a worker with a GPU (%cumulus add-worker), or declare a simulated one"
+            " with %cumulus config simulated_gpus=1.",
+        )
+    of_devices = {each for device in devices for each in device.capabilities} | {GPU}
+    own = {each for worker in here for each in worker.capabilities} - {GPU}
+    offered = own | of_devices if ask.tenths else own
     missing = sorted(ask.needs - offered)
+    if not ask.tenths and (ask.gpu_memory_mib or any(need in of_devices for need in missing)):
+        return _without_gpu([need for need in missing if need in of_devices])
     if missing:
         words = " or ".join(_WORDS.get(need, need) for need in missing)
         return InvalidArgument(
             f"No worker offers {words}. Offered: {_listed(offered)}",
             next="Leave it out, or choose an executor that offers it (%cumulus workers lists them).",
         )
-    if ask.tenths and not any(worker.devices for worker in here):
-        return Unavailable(
-            "No GPU workers available",
-            next="Leave --gpu out, add a worker with a GPU, or declare a simulated one with"
-            " %cumulus config simulated_gpus=1.",
-        )
     return _too_much(here, ask)
+
+
+def _without_gpu(needs: list[str]) -> CumulusError:
+    """A job without --gpu sees none, so a worker with such a GPU would not be what it asks for."""
+    return InvalidArgument(
+        f"{' and '.join(needs) or 'GPU memory'} can be had with a GPU only, and the job asks for none",
+        next="Add --gpu 0.1 to 0.9 for a share of one, or --gpu 1 to 8 for whole ones.",
+    )
 
 
 def _listed(offered: Collection[str]) -> str:
@@ -90,12 +104,24 @@ def _listed(offered: Collection[str]) -> str:
 
 
 def _too_much(workers: list[Worker], ask: Ask) -> CumulusError:
-    devices = max((len(worker.devices) for worker in workers), default=0)
-    if ask.tenths > devices * DEVICE_TENTHS:
+    gpu_memory_mib = max((each.memory_mib for worker in workers for each in worker.devices), default=0)
+    if ask.gpu_memory_mib > gpu_memory_mib:
+        return ResourceExhausted(
+            f"No workers with sufficient GPU memory (requested: {ask.gpu_memory_mib} MiB,"
+            f" max available: {gpu_memory_mib} MiB)",
+            next=f"Ask for at most --label gpu-memory:{gpu_memory_mib}MiB.",
+        )
+    devices = max((_longest(able(worker, ask)) for worker in workers), default=0)
+    if ask.tenths > devices * DEVICE_TENTHS and devices:
         return ResourceExhausted(
             f"No workers with sufficient GPU capacity (requested: {gpu_amount(ask.tenths)},"
             f" max available: {devices})",
             next=f"Ask for at most --gpu {devices}.",
+        )
+    if ask.tenths and not devices:
+        return Unavailable(
+            f"No GPU offers all of this together: {', '.join(sorted(ask.needs))}",
+            next="Ask for less; %cumulus workers shows what each one has.",
         )
     memory_mib = max((worker.memory_mib for worker in workers), default=0)
     if ask.memory_mib > memory_mib:
@@ -122,38 +148,6 @@ def _too_much(workers: list[Worker], ask: Ask) -> CumulusError:
     )
 
 
-def waiting_reason(capacity: Capacity, ask: Ask) -> str:
-    """Why a job that some worker could hold does not start now."""
-    chosen = capacity.executor_for(ask)
-    rooms = [room for room in capacity.rooms.values() if capacity.suits(room.worker, ask)]
-    up = [room for room in rooms if room.worker.ready]
-    if not up:
-        return _nobody_up(rooms, capacity.unknown.get(chosen or "", ""))
-    if all(room.slots <= 0 for room in up):
-        slots = sum(room.worker.slots for room in up)
-        return f"all {slots} places for jobs are taken"
-    if ask.tenths >= DEVICE_TENTHS:
-        most = max(room.longest_run() for room in up)
-        return f"waiting for {ask.tenths // DEVICE_TENTHS} whole GPUs, {most} free together now"
-    if ask.tenths and max((max(room.free, default=0) for room in up), default=0) < ask.tenths:
-        most = max((max(room.free, default=0) for room in up), default=0)
-        return f"waiting for {ask.tenths / 10:g} of a GPU, {most / 10:g} free on one now"
-    if ask.memory_mib and all(room.memory_mib < ask.memory_mib for room in up):
-        return f"waiting for {ask.memory_mib} MiB of memory"
-    if ask.cpu and all(room.cpu < ask.cpu for room in up):
-        return f"waiting for {ask.cpu:g} CPU cores"
-    return "waiting for its turn"
-
-
-def _nobody_up(down: list[Room], unknown: str) -> str:
-    """What to say where nothing that suits the job is up."""
-    reasons = [_is_down(room.worker) for room in down[:3]]
-    messages = {room.worker.message for room in down}
-    if len(down) > 1 and len(messages) == 1:
-        reasons = [each for each in messages if each] or reasons  # what ails them is no worker's own
-    why = "; ".join(reasons) or unknown
-    return "waiting for a worker to come up" + (f": {why}" if why else "")
-
-
-def _is_down(worker: Worker) -> str:
-    return f"{worker.id} is down" + (f": {worker.message}" if worker.message else "")
+def _longest(good: Iterable[bool]) -> int:
+    """The longest run of neighbours that are good."""
+    return max((len(list(run)) for is_good, run in groupby(good) if is_good), default=0)

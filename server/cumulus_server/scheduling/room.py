@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .model import DEVICE_TENTHS, Ask, Placement, Share, Worker
+from .packing import pack, whole_runs
+
+#: Which devices a job may have; ``None`` for all.
+Able = Sequence[bool] | None
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Room:
 
     worker: Worker
     holds: dict[str, Hold] = field(default_factory=dict)
+    #: Its place among the workers, by age.
+    rank: int = 0
 
     def __post_init__(self) -> None:
         self.index = {device.id: at for at, device in enumerate(self.worker.devices)}
@@ -33,9 +39,20 @@ class Room:
         self.slots = self.worker.slots
         self.cpu = self.worker.cpu
         self.memory_mib = self.worker.memory_mib
+        #: Goes up with every change of what is held.
+        self.changes = 0
         held, self.holds = self.holds, {}
         for hold in held.values():
             self.add(hold)
+
+    @property
+    def takes_gpu_jobs(self) -> bool:
+        """Whether its devices take new jobs."""
+        return self.worker.ready and not self.worker.devices_message
+
+    def takes(self, ask: Ask) -> bool:
+        """Whether it is up for such a job, full or not."""
+        return self.takes_gpu_jobs if ask.tenths else self.worker.ready
 
     def add(self, hold: Hold) -> None:
         """Book a hold. The caller has checked that it fits, or it was granted before."""
@@ -50,62 +67,53 @@ class Room:
         return hold
 
     def _move(self, hold: Hold, sign: int) -> None:
+        self.changes += 1
         self.slots += sign
-        self.cpu = round(self.cpu + sign * hold.cpu, 6)
+        if hold.cpu:
+            self.cpu = round(self.cpu + sign * hold.cpu, 6)
         self.memory_mib += sign * hold.memory_mib
         for share in hold.shares:
             at = self.index.get(share.device)
             if at is not None:
                 self.free[at] += sign * share.tenths
 
-    def fits(self, ask: Ask) -> bool:
+    def fits(self, ask: Ask, able: Able = None) -> bool:
         """Whether what is asked for is free here now."""
-        return self.open_for(ask) and (ask.tenths == 0 or self.shares(ask.tenths) is not None)
+        return self.place(ask, able) is not None
 
     def open_for(self, ask: Ask) -> bool:
         """Whether all but the devices is free here now."""
         return self.slots > 0 and self.memory_mib >= ask.memory_mib and (not ask.cpu or self.cpu >= ask.cpu)
 
-    def shares(self, tenths: int) -> tuple[Share, ...] | None:
-        """The devices that ``tenths`` fill best, or ``None``.
+    def free_for(self, able: Able) -> list[int]:
+        """What is free on each device, with none on those that a job may not have."""
+        if able is None:
+            return self.free
+        return [left if good else 0 for left, good in zip(self.free, able, strict=True)]
 
-        A share goes to the device with the least left over; whole devices are taken contiguous,
-        from the shortest free run that is long enough, so that longer ones stay whole.
-        """
-        devices = self.worker.devices
-        if tenths < DEVICE_TENTHS:
-            best = min((at for at, free in enumerate(self.free) if free >= tenths),
-                       key=lambda at: self.free[at], default=None)  # fmt: skip
-            return None if best is None else (Share(devices[best].id, tenths),)
-        count = tenths // DEVICE_TENTHS
-        runs = [run for run in self.runs() if len(run) >= count]
-        if not runs:
-            return None
-        run = min(runs, key=len)
-        return tuple(Share(devices[at].id, DEVICE_TENTHS) for at in run[:count])
+    def fullness(self, tenths: int) -> int:
+        """How much would be left over by a job of so many tenths; more where whole devices are broken."""
+        if not tenths:
+            return len(self.holds)
+        partly = [left for left in self.free if tenths <= left < DEVICE_TENTHS]
+        return min(partly) if partly else DEVICE_TENTHS + self.longest_run()
 
-    def runs(self) -> list[range]:
-        """The runs of neighbouring devices that are free as a whole."""
-        found: list[range] = []
-        start = None
-        for at, free in enumerate([*self.free, 0]):
-            if free == DEVICE_TENTHS:
-                start = at if start is None else start
-            elif start is not None:
-                found.append(range(start, at))
-                start = None
-        return found
-
-    def longest_run(self) -> int:
+    def longest_run(self, able: Able = None) -> int:
         """How many neighbouring devices are free as a whole."""
-        return max(map(len, self.runs()), default=0)
+        return max(map(len, whole_runs(self.free_for(able))), default=0)
 
-    def place(self, ask: Ask) -> Placement | None:
+    def place(self, ask: Ask, able: Able = None, first: bool = False) -> Placement | None:
         """A place for the job here, now; nothing is booked."""
         if not self.open_for(ask):
             return None
-        shares = self.shares(ask.tenths) if ask.tenths else ()
-        return None if shares is None else Placement(ask.job_id, self.worker.id, shares)
+        if not ask.tenths:
+            return Placement(ask.job_id, self.worker.id)
+        devices = pack(self.free_for(able), ask.tenths, first)
+        if devices is None:
+            return None
+        each = min(ask.tenths, DEVICE_TENTHS)
+        shares = tuple(Share(self.worker.devices[at].id, each) for at in devices)
+        return Placement(ask.job_id, self.worker.id, shares)
 
     def without(self, job_ids: Iterable[str]) -> Room:
         """How it will be once these jobs are gone."""

@@ -14,7 +14,7 @@ from cumulus_jupyter.protocol.resources import gpu_amount
 from ..executors.base import Executor, ExecutorUnavailable
 from ..scheduling.asks import ask_of
 from ..scheduling.model import Ask, Device, Worker
-from ..scheduling.refusal import refusal, waiting_reason
+from ..scheduling.refusal import refusal
 from ..scheduling.scheduler import Scheduler
 from ..store.clock import now_ms
 from .views import worker_view
@@ -38,6 +38,10 @@ async def _always_reachable(executor: Executor) -> str:
     return ""
 
 
+def _always_bookable(worker: Worker) -> str:
+    return ""
+
+
 class Inventory:
     """Keeps the scheduler's workers true to what the executors see.
 
@@ -52,13 +56,18 @@ class Inventory:
         *,
         reachable: Reachable = _always_reachable,
         optional: Collection[str] = (),
+        why_not: Callable[[Worker], str] = _always_bookable,
     ) -> None:
-        """``optional`` are executors that nobody asked for: where one cannot be used, it is passed over."""
+        """``optional`` are executors that nobody asked for: where one cannot be used, it is passed over.
+
+        ``why_not`` tells why a worker's devices take nothing new now; empty where they do.
+        """
         self._scheduler = scheduler
         self._executors = {executor.name: executor for executor in executors}
         self._clock_ms = clock_ms
         self._reachable = reachable
         self._optional = frozenset(optional)
+        self._why_not = why_not
         self._unreachable: dict[str, str] = {}
         #: Executors that are not taken up yet, and what is set once something is known of them.
         self._held_back: dict[str, asyncio.Event] = {}
@@ -103,7 +112,7 @@ class Inventory:
         capacity = self._scheduler.capacity
         found = list(workers)
         for worker in found:
-            capacity.set_worker(worker)
+            capacity.set_worker(self._with_devices(worker))
         for gone in {worker.id for worker in self._known(executor)} - {worker.id for worker in found}:
             room = capacity.rooms[gone]
             if room.holds:
@@ -115,6 +124,19 @@ class Inventory:
         known = self._held_back.pop(executor.name, None)
         if known is not None:
             known.set()
+
+    def _with_devices(self, worker: Worker) -> Worker:
+        return replace(worker, devices_message=worker.devices and self._why_not(worker) or "")
+
+    def devices_changed(self) -> list[Worker]:
+        """Ask anew of all workers whether their devices take something; those for which that has changed."""
+        changed = []
+        for room in list(self._scheduler.capacity.rooms.values()):
+            worker = self._with_devices(room.worker)
+            if worker != room.worker:
+                self._scheduler.capacity.set_worker(worker)
+                changed.append(worker)
+        return changed
 
     def hold_back(self, executor: Executor) -> None:
         """This executor is not taken up yet: its workers are not known."""
@@ -173,6 +195,16 @@ class Inventory:
         room = self._scheduler.capacity.rooms.get(worker_id)
         return None if room is None else self._executors.get(room.worker.executor)
 
+    def worker(self, worker_id: str) -> Worker | None:
+        """A worker by its id."""
+        room = self._scheduler.capacity.rooms.get(worker_id)
+        return None if room is None else room.worker
+
+    def on_node(self, node: str) -> list[Worker]:
+        """The workers on a node of their platform."""
+        rooms = self._scheduler.capacity.rooms.values()
+        return [room.worker for room in rooms if node and room.worker.node == node]
+
     def has_python(self, worker_id: str, minor: str) -> bool:
         """Whether jobs can have this Python minor version there."""
         room = self._scheduler.capacity.rooms.get(worker_id)
@@ -214,7 +246,7 @@ class Inventory:
 
     def no_room(self, spec: JobSpec) -> ResourceExhausted:
         """What a job that won't wait is told when it would have to."""
-        reason = waiting_reason(self._scheduler.capacity, ask_of(spec))
+        reason = self._scheduler.reason(ask_of(spec))
         asked = f"{gpu_amount(spec.resources.gpu_tenths)} GPU" if spec.resources.gpu else "the job"
         return ResourceExhausted(
             f"No worker has room for {asked} now ({reason})",

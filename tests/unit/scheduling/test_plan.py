@@ -74,13 +74,13 @@ def test_jobs_without_a_gpu_spread_over_the_workers() -> None:
 def test_slots_bound_what_runs_at_once() -> None:
     made = scheduler(worker(slots=2))
     assert len(place(made, *(Ask(f"j{at}", number=at) for at in range(3)))) == 2
-    assert made.waiting()[0].reason == "all 2 places for jobs are taken"
+    assert made.waiting()[0].reason.startswith("all 2 places for jobs are taken; w is kept for it")
 
 
 def test_memory_that_is_asked_for_is_booked() -> None:
     made = scheduler(worker(memory_mib=1000))
     assert list(place(made, Ask("a", memory_mib=700), Ask("b", memory_mib=700, number=1))) == ["a"]
-    assert made.waiting()[0].reason == "waiting for 700 MiB of memory"
+    assert made.waiting()[0].reason.startswith("waiting for 700 MiB of memory; w is kept for it")
 
 
 def test_priority_goes_before_age() -> None:
@@ -217,15 +217,12 @@ def test_the_first_in_line_starts_by_the_time_it_was_promised(fleet: list[Worker
     for ask in line:
         if capacity.could_ever(ask):
             queue.add(ask)
-    result = plan(capacity, queue, 0)
-    if result.reservation is None:
-        return
-    promised = result.reservation
-    again = reserve(capacity, promised.ask, 0)
-    assert again is not None and again.at_ms <= promised.at_ms
-    room = capacity.rooms[promised.worker]
-    then = room.without(hold.job_id for hold in room.holds.values() if hold.ends_ms <= promised.at_ms)
-    assert then.fits(promised.ask)
+    for promised in plan(capacity, queue, 0).kept.values():
+        again = reserve(capacity, promised.ask, 0)
+        assert again is not None and again.at_ms <= promised.at_ms
+        room = capacity.rooms[promised.worker]
+        then = room.without(hold.job_id for hold in room.holds.values() if hold.ends_ms <= promised.at_ms)
+        assert then.fits(promised.ask)
 
 
 def test_the_line_forgets_those_who_left() -> None:
@@ -236,8 +233,10 @@ def test_the_line_forgets_those_who_left() -> None:
     line.remove("j3")
     assert line.remove("j3") is None
     assert [ask.job_id for ask in line.in_order()] == ["j1", "j2", "j4"]
+    assert [line.position(job_id) for job_id in ("j1", "j2", "j4")] == [1, 2, 3]
+    (group,) = line.groups()
     served = []
-    for ask in line.heads():
-        served.append(ask.job_id)
-        line.remove(ask.job_id)
+    while (head := group.head(line.asks)) is not None:
+        served.append(head.job_id)
+        line.remove(head.job_id)
     assert served == ["j1", "j2", "j4"] and len(line) == 0

@@ -9,7 +9,8 @@ import pytest
 from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument, ResourceExhausted, Unavailable
 from cumulus_server.scheduling.capacity import Capacity
 from cumulus_server.scheduling.model import Ask, Device, Worker
-from cumulus_server.scheduling.refusal import refusal, waiting_reason
+from cumulus_server.scheduling.refusal import refusal
+from cumulus_server.scheduling.waiting import waiting_reason
 
 PLAIN = Worker(
     "local",
