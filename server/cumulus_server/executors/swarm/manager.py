@@ -40,6 +40,10 @@ class Left:
     builders: frozenset[str]
 
 
+#: What a manager writes into a service's logs where it cannot get at them.
+_NO_LOGS = "Error grabbing logs: "
+
+
 class Manager:
     """A manager's API. All raise ``ExecutorUnavailable`` where it can't be reached or is no manager."""
 
@@ -177,13 +181,17 @@ class Manager:
         return True
 
     async def output(self, name: str, lines: int, timeout_s: float) -> str:
-        """The last lines that a service's container has written."""
+        """The last lines that a service's container has written; empty where the manager cannot get at them.
+
+        After a worker was cut off, a manager may have lost its way to that worker's logs for good.
+        """
 
         def ask(api: Any) -> bytes:
             api.inspect_service(name)  # docker-py leaves a connection open where there is none
             return b"".join(api.service_logs(name, stdout=True, stderr=True, tail=lines))
 
-        return (await self.call(ask, timeout_s)).decode("utf-8", "replace")
+        written = (await self.call(ask, timeout_s)).decode("utf-8", "replace")
+        return written.partition(_NO_LOGS)[0]
 
     async def _removed(self, fn: Callable[[Any], object]) -> bool:
         try:
