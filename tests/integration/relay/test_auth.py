@@ -1,33 +1,55 @@
-"""Every route is authenticated and authorized, each with its own token, and jobs have owners."""
+"""Every route but one is authenticated and authorized, each with its own token, and jobs have owners."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from jupyter_server.auth.identity import IdentityProvider, User
 from tornado.web import RequestHandler
 
-from cumulus_server.handlers import ROUTES
+from cumulus_jupyter.protocol import API_PATH
+from cumulus_server.handlers import ENROLMENT_ROUTES, ROUTES, network_routes, routes
 
 from .harness import SPEC, TOKEN, Server
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
-EVERY = [
-    (method, re.sub(r"\(\?P<\w+>[^)]*\)", "x", pattern))
-    for pattern, handler in ROUTES
-    for method in METHODS
-    if getattr(handler, method.lower()) is not getattr(RequestHandler, method.lower())
-]
+
+
+def walk(routes: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
+    """Each method of each route, with something in the place of what its path names."""
+    return [
+        (method, re.sub(r"\(\?P<\w+>[^)]*\)", "x", pattern))
+        for pattern, handler in routes
+        for method in METHODS
+        if getattr(handler, method.lower()) is not getattr(RequestHandler, method.lower())
+    ]
+
+
+EVERY = walk(ROUTES)
 USER = [(method, path) for method, path in EVERY if not path.startswith("/runner/")]
 RUNNER = [(method, path) for method, path in EVERY if path.startswith("/runner/")]
+#: Of hosts that become workers, at the door for other machines only.
+HOST = walk(ENROLMENT_ROUTES)
+#: The one route for everybody, at that door as well.
+PUBLIC = [("GET", "/cumulus/setup-worker.sh")]
 
 
 def test_every_route_is_walked() -> None:
-    assert len(EVERY) == 19
+    assert len(EVERY) == 20
+    assert len(HOST) == 5
     assert ("POST", "/jobs") in USER
     assert ("PUT", "/runner/values/x") in RUNNER
+    for door, served in ((routes, EVERY), (network_routes, [*RUNNER, *HOST])):
+        every = walk(route[:2] for route in door(SimpleNamespace(config=SimpleNamespace(runner_url=""))))
+        ours = [(method, f"/{API_PATH}{path}") for method, path in served]
+        assert set(every) - set(ours) - set(PUBLIC) == set()
+        assert set(ours) <= set(every)
+        assert (PUBLIC[0] in every) == (door is network_routes)
 
 
 async def test_nobody_gets_in_without_a_token(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The listeners for runners in containers: their routes, their port, their certificate."""
+"""The listeners for runners in containers and for new workers: routes, port, certificate."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from cumulus_server.door import certificate
 from cumulus_server.door.certificate import Certificate
 from cumulus_server.door.doors import DESKTOP, Doors
 from cumulus_server.executors.base import Executor, ExecutorUnavailable
-from cumulus_server.handlers import ROUTES
+from cumulus_server.handlers import ENROLMENT_ROUTES, ROUTES
 from cumulus_server.reconcile.launch import Address
 from cumulus_server.relay.tokens import new_token
 from tests.fakes.executor import FakeExecutor, FakeWorld
 
 from .harness import TOKEN, Server
-from .test_auth import METHODS, RUNNER
+from .test_auth import HOST, METHODS, RUNNER
 
 
 @dataclass
@@ -100,25 +100,28 @@ async def test_a_runner_claims_and_reports_through_it(server: Server, reach: str
 
 
 @pytest.mark.parametrize("reach", ["bridge", "network"])
-async def test_nothing_is_behind_it_but_the_runners_routes(server: Server, reach: str) -> None:
+async def test_nothing_is_behind_it_but_what_programs_elsewhere_need(server: Server, reach: str) -> None:
     walked = 0
     async with doors(server) as opened:
         address = await opened.address(Outside(reach).executor())
         elsewhere = [
-            (method, re.sub(r"\(\?P<\w+>[^)]*\)", "x", path)) for path, _ in ROUTES for method in METHODS
+            (method, re.sub(r"\(\?P<\w+>[^)]*\)", "x", path))
+            for path, _ in (*ROUTES, *ENROLMENT_ROUTES)
+            for method in METHODS
         ]
         elsewhere += [("GET", path) for path in ("", "/", "/runner", "/runner/", "/runner/nothing")]
         for method, path in elsewhere:
             for token in (None, "wrong", TOKEN, "0" * 64):
                 answer = await ask(address, method, path, token)
                 walked += 1
-                served = (method, path) in RUNNER
+                served = (method, path) in RUNNER or (method, path) in HOST and reach == "network"
                 allowed = (401, 400) if served else (401, 405)
                 assert answer.code in allowed, (method, path, token, answer.code)
         job_id, key = await server.running()
         for method, path in elsewhere:
             if not path.startswith("/runner"):
-                assert (await ask(address, method, path, key)).code in (404, 405), (method, path)
+                allowed = (401, 400) if (method, path) in HOST and reach == "network" else (404, 405)
+                assert (await ask(address, method, path, key)).code in allowed, (method, path)
     assert walked > 400
     assert job_id
 
