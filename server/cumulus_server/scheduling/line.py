@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterator
 
 from .model import Ask, Order
 
@@ -102,6 +101,6 @@ class Line:
         """A waiting job's place: 1 is next."""
         return bisect_left(self._orders, self.asks[job_id].order) + 1
 
-    def in_order(self, start: int = 0, stop: int | None = None) -> Iterator[Ask]:
+    def in_order(self, start: int = 0, stop: int | None = None) -> list[Ask]:
         """Those who wait at these places, counted from 0; the next one first."""
-        return (self.asks[job_id] for *_, job_id in self._orders[start:stop])
+        return [self.asks[job_id] for *_, job_id in self._orders[start:stop]]
