@@ -24,7 +24,7 @@ LINES_OF_FAILURE=12
 
 relay='' pin='' token='' ssh_address='' leaving='' opencl=''
 work=''
-failure=/dev/stderr notes=/dev/stderr
+failure=/dev/stderr notes=/dev/stderr step_began=0 took='' answer_status=''
 declare -A pids
 
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
@@ -43,7 +43,13 @@ fail() {
 # A line for whoever runs this, beside the step's own.
 note() { printf '%s\n' "$*" >>"$notes"; }
 
-microseconds() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
+micro# At the end of a step's process, when nothing is left of its functions.
+note_time() { echo $(($(microseconds) - step_began)) >"$took"; }
+
+seconds() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
+
+# At the end of a step's process, when nothing is left of its functions.
+note_time() { echo $(($(microseconds) - step_began)) >"$took"; }
 
 seconds() { printf '%d.%d s' $(($1 / 1000000)) $(($1 / 100000 % 10)); }
 
@@ -53,10 +59,11 @@ begin() {
     shift 2
     printf '%s' "$what" >"$work/$name.what"
     (
-        began=$(microseconds)
+        step_began=$(microseconds)
         failure=$work/$name.failure notes=$work/$name.notes
         export CUMULUS_FAILURE=$failure CUMULUS_NOTES=$notes
-        trap 'echo $(($(microseconds) - began)) >"$work/$name.took"' EXIT
+        took=$work/$name.took
+        trap note_time EXIT
         set -eu -o pipefail
         "$@"
     ) </dev/null >"$work/$name.out" 2>&1 &
@@ -133,7 +140,7 @@ check_rights() {
     mkdir -p "$folder"
     # shellcheck disable=SC2016
     unshare --mount sh -ec '
-        cd "$1"; mount -t tmpfs cumulus .; mkdir lower upper work all
+        mount -t tmpfs cumulus "$1"; cd "$1"; mkdir lower upper work all
         mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay all
     ' sh "$folder" || fail "This host cannot run Docker: mounting an overlay is denied here." "$rights."
     cgroups_writable || fail "This host cannot run Docker: /sys/fs/cgroup can't be written to." "$rights."
@@ -208,7 +215,7 @@ check_host() {
 
 # ---- the relay ----
 
-saved() { sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p' "$STATE/worker.json" 2>/dev/null; }
+saved() { sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p' "$STATE/worker.json" 2>/dev/null || true; }
 
 # One value of a JSON object that the relay answered with.
 told() { sed -n 's/.*"'"$1"'": *"\(\([^"\\]\|\\.\)*\)".*/\1/p' "$2" | sed 's/\\\(.\)/\1/g' | head -n 1; }
@@ -274,7 +281,6 @@ save_key() {
 enrol() {
     local key body
     key=$(saved session_key)
-    answer_status=''
     if [ -n "$key" ]; then
         asked POST enrolment "$key" "$work/terms.json" "$(enrolment_body "$key")"
         case $answer_status in
