@@ -134,7 +134,7 @@ async def _devices() -> tuple[Device, ...]:
 def _only_one(ledger: Path) -> Iterator[None]:
     """Two daemons on one ledger would book the same share twice."""
     try:
-        ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _folder(ledger.parent, 0o700)
         lock = ledger.with_name(ledger.name + ".lock").open("w")
     except OSError as error:
         raise CannotStart(f"{error}. Run it as root, or set CUMULUS_CHRONOS_LEDGER") from None
@@ -146,12 +146,22 @@ def _only_one(ledger: Path) -> Iterator[None]:
         yield
 
 
+def _folder(path: Path, mode: int) -> None:
+    """Make a folder where there is none; those above it are for everyone, whatever the umask."""
+    if path.is_dir():
+        return
+    if not path.parent.is_dir():
+        _folder(path.parent, 0o755)
+    path.mkdir(exist_ok=True)
+    path.chmod(mode)
+
+
 @contextlib.contextmanager
 def _listening(path: Path) -> Iterator[socket.socket]:
     """The socket that only root and the group may use. What one that was killed left is replaced."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _folder(path.parent, 0o755)
         path.unlink(missing_ok=True)
         # Under the umask nobody else can connect before the group is set.
         listener.bind(str(path))
@@ -169,16 +179,14 @@ def _listening(path: Path) -> Iterator[socket.socket]:
 
 
 def _give_to_group(path: Path) -> None:
+    name = settings.group()
     try:
-        group = grp.getgrnam(settings.GROUP).gr_gid
-    except KeyError:
-        log.warning("there is no group %s here: only this user may use %s", settings.GROUP, path)
-        return
-    try:
-        os.chown(path, -1, group)
+        os.chown(path, -1, grp.getgrnam(name).gr_gid)
         path.chmod(0o660)
+    except KeyError:
+        log.warning("there is no group %s here: only this user may use %s", name, path)
     except PermissionError:
-        log.warning("%s cannot be given to the group %s: only this user may use it", path, settings.GROUP)
+        log.warning("%s cannot be given to the group %s: only this user may use it", path, name)
 
 
 def _say_ready() -> None:

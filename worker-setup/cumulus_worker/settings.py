@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 #: The package, and the virtual environment with what it uses where that can be had.
 ROOT = "/opt/cumulus/worker"
-#: Who may use the daemon's socket, besides root.
-GROUP = "cumulus"
 _SOCKET = "/run/cumulus/chronosd.sock"
 _LEDGER = "/var/lib/cumulus/chronos/ledger.json"
 
@@ -21,6 +19,11 @@ def socket_path(environ: Mapping[str, str] = os.environ) -> str:
 def ledger_path(environ: Mapping[str, str] = os.environ) -> str:
     """Where the daemon keeps its bookings."""
     return environ.get("CUMULUS_CHRONOS_LEDGER") or _LEDGER
+
+
+def group(environ: Mapping[str, str] = os.environ) -> str:
+    """Who may use the daemon's socket, besides root."""
+    return environ.get("CUMULUS_CHRONOS_GROUP") or "cumulus"
 
 
 def wanted_backend(environ: Mapping[str, str] = os.environ) -> str:

@@ -1,0 +1,223 @@
+"""The daemon and its command line as processes: killed, started again, and asked by many at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .daemons import Daemon
+
+
+def test_a_booking_outlives_the_call_that_made_it(daemon: Daemon) -> None:
+    created = daemon.cli("create", "0", "0.7", "60")
+    assert created.returncode == 0 and created.stdout.startswith("[OK] Created partition partition_")
+    partition = created.stdout.split()[3]
+    assert partition in daemon.cli("list").stdout
+    assert daemon.cli("available", "0").stdout == "30.0%\n"
+    refused = daemon.cli("create", "0", "0.4", "60")
+    assert refused.returncode == 1 and refused.stdout == ""
+    assert refused.stderr.startswith("[ERROR] Device 0 has 0.3 left, not 0.4\n")
+    assert daemon.cli("release", partition).stdout == f"[OK] Released partition {partition}\n"
+    gone = daemon.cli("release", partition)
+    assert gone.returncode == 1
+    assert gone.stderr.startswith(f"[ERROR] Partition not found or already released: {partition}\n")
+
+
+def test_words_that_are_none(daemon: Daemon) -> None:
+    for words in ((), ("destroy",), ("create", "0")):
+        refused = daemon.cli(*words)
+        assert refused.returncode == 1 and "Usage:" in refused.stdout and refused.stderr.startswith("[ERROR]")
+    assert daemon.cli("help").returncode == 0
+    assert daemon.ask("create 0 0.25 60")["error"]["code"] == "INVALID"
+
+
+def test_killed_and_started_again(daemon: Daemon) -> None:
+    before = daemon.ask("create 0 0.5 600 --owner relay --key job-1")
+    daemon.kill()
+    away = daemon.cli("list", "--json")
+    assert away.returncode == 1 and json.loads(away.stdout)["error"]["code"] == "UNAVAILABLE"
+    daemon.start()
+    [after] = daemon.ask("list")["partitions"]
+    assert after.pop("remaining_s") <= before.pop("remaining_s") <= 600
+    assert after == before
+    assert daemon.ask("create 0 0.6 60")["error"]["code"] == "REFUSED"
+    assert daemon.ask("create 0 0.5 600 --owner relay --key job-1")["partition"] == before["partition"]
+    other = daemon.ask("create 1 0.1 60")["partition"]
+    assert other.rpartition("_")[2] == "0002"
+
+
+def test_the_end_by_a_signal_is_clean(daemon: Daemon) -> None:
+    daemon.ask("create 0 0.5 600")
+    assert daemon.stop() == 0
+    assert not daemon.socket.exists()
+    daemon.start()
+    assert len(daemon.ask("list")["partitions"]) == 1
+
+
+def test_a_booking_ends_by_itself(daemon: Daemon) -> None:
+    partition = daemon.ask("create 0 1.0 1")["partition"]
+    # Nothing has to be asked for a time to be over: whoever only watches the ledger sees it.
+    while partition in daemon.ledger.read_text():
+        time.sleep(0.05)
+    assert daemon.ask("release " + partition)["error"]["code"] == "NOT_FOUND"
+
+
+def test_many_at_once_never_get_more_than_there_is(daemon: Daemon) -> None:
+    with ThreadPoolExecutor(4) as calls:
+        answers = list(calls.map(daemon.ask, ["create 0 0.1 60"] * 14))
+    booked = [answer["partition"] for answer in answers if "partition" in answer]
+    assert len(booked) == len(set(booked)) == 10
+    assert {answer["error"]["code"] for answer in answers if "error" in answer} == {"REFUSED"}
+
+
+def test_two_with_the_same_key_get_the_same_partition(daemon: Daemon) -> None:
+    with ThreadPoolExecutor(4) as calls:
+        answers = list(calls.map(daemon.ask, ["create 0 0.4 60 --owner relay --key job-1"] * 6))
+    assert len({answer["partition"] for answer in answers}) == 1
+    assert daemon.ask("available 0") == {"device": 0, "fraction": 0.6}
+
+
+class Session:
+    """A ``chronos_cli session`` that is spoken with."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.process = daemon.open_cli("session")
+        self.greeting = self.line()
+        self.asked = 0
+
+    def line(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def say(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, line: str) -> dict[str, Any]:
+        self.asked += 1
+        self.say(json.dumps({"id": self.asked, "argv": line.split()}))
+        told = self.line()
+        assert told["id"] == self.asked and told["exit"] == int("error" in told["answer"])
+        answer: dict[str, Any] = told["answer"]
+        return answer
+
+    def end(self) -> None:
+        out, err = self.process.communicate(timeout=60)
+        assert (self.process.returncode, out, err) == (0, "", "")
+
+
+def test_a_session(daemon: Daemon) -> None:
+    session = Session(daemon)
+    assert session.greeting == {"chronos": "cumulus", "version": "0.1.0", "backend": "ledger"}
+    created = session.ask("create 0 0.5 60 --owner relay --key job-1")
+    assert created["fraction"] == 0.5 and created["uuid"] == "GPU-a"
+    assert session.ask("list --owner relay --json")["partitions"][0]["key"] == "job-1"
+    assert session.ask("create 0 0.6 60")["error"]["code"] == "REFUSED"
+    assert session.ask("nonsense")["error"]["code"] == "INVALID"
+    assert session.ask(f"release {created['partition']}")["released"]
+    for broken in ("x", "[]", '{"id": 7}', '{"id": 7, "argv": "list"}', '{"id": 7, "argv": [1]}'):
+        session.say(broken)
+        told = session.line()
+        assert told["exit"] == 1 and told["answer"]["error"]["code"] == "INVALID"
+    assert session.ask("available 0")["fraction"] == 1.0
+    session.end()
+
+
+def test_a_session_outlives_the_daemon(daemon: Daemon) -> None:
+    session = Session(daemon)
+    before = session.ask("create 0 0.5 60")
+    daemon.kill()
+    assert session.ask("list")["error"]["code"] == "UNAVAILABLE"
+    daemon.start()
+    assert session.ask("list")["partitions"][0]["partition"] == before["partition"]
+    daemon.kill()
+    daemon.start()
+    assert session.ask("create 0 0.5 60")["device"] == 0
+    session.end()
+
+
+def test_a_session_begins_without_the_daemon(daemon: Daemon) -> None:
+    daemon.stop()
+    session = Session(daemon)
+    assert session.greeting["backend"] == "" and session.greeting["error"]["code"] == "UNAVAILABLE"
+    daemon.start()
+    assert session.ask("list") == {"partitions": [], "backend": "ledger"}
+    session.end()
+
+
+def test_only_its_group_may_use_the_socket(daemon: Daemon) -> None:
+    daemon.ask("create 0 0.5 60")
+    told = daemon.socket.stat()
+    assert stat.S_IMODE(told.st_mode) == 0o660 and told.st_gid == os.getgid()
+    assert stat.S_IMODE(daemon.socket.parent.stat().st_mode) == 0o755
+    assert stat.S_IMODE(daemon.ledger.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(daemon.ledger.stat().st_mode) == 0o600
+
+
+def test_a_second_daemon_does_not_start(daemon: Daemon) -> None:
+    daemon.ask("create 0 0.5 60")
+    second = daemon.spawn()
+    assert second.wait(60) == 1
+    assert f"another chronosd has the ledger {daemon.ledger}" in daemon.log.read_text()
+    assert len(daemon.ask("list")["partitions"]) == 1
+
+
+def test_wrong_devices_end_the_start(daemon: Daemon) -> None:
+    daemon.stop()
+    daemon.environment["CUMULUS_CHRONOS_DEVICES"] = "{"
+    assert daemon.spawn().wait(60) == 1
+    assert "CUMULUS_CHRONOS_DEVICES: not a JSON list of devices" in daemon.log.read_text()
+
+
+def test_a_ledger_that_cannot_be_read_is_told(daemon: Daemon) -> None:
+    daemon.ask("create 0 0.5 600")
+    daemon.kill()
+    daemon.ledger.write_bytes(daemon.ledger.read_bytes()[:-40])
+    daemon.start()
+    assert daemon.ask("list")["partitions"] == []
+    [aside] = daemon.ledger.parent.glob("ledger.json.unreadable-*")
+    assert f"kept as {aside}" in daemon.ask("stats")["warning"]
+    assert f"kept as {aside}" in daemon.log.read_text()
+    assert daemon.ask("create 0 1.0 60")["partition"].endswith("_0002")
+
+
+def test_a_full_disk_books_nothing_and_loses_nothing(daemon: Daemon) -> None:
+    assert daemon.process is not None
+    kept = daemon.ask("create 0 0.5 600")["partition"]
+    before = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    refused = daemon.ask("create 0 0.2 600")["error"]
+    assert refused["code"] == "UNAVAILABLE" and "cannot be written" in refused["message"]
+    assert daemon.ask("available 0")["fraction"] == 0.5
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
+    assert daemon.ask("create 0 0.2 600")["fraction"] == 0.2
+    daemon.kill()
+    daemon.start()
+    assert daemon.ask("list")["partitions"][0]["partition"] == kept
+
+
+def test_what_is_no_command_line_is_answered_or_hung_up_on(daemon: Daemon) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(daemon.socket))
+        connection.sendall(b'\x00\xff\n[]\n{"argv": 7}\n{"argv": [7]}\n' + b"[" * 50_000 + b"\n")
+        lines = connection.makefile("rb")
+        for _ in range(5):
+            assert json.loads(lines.readline())["answer"]["error"]["code"] == "INVALID"
+        connection.sendall(b"x" * 100_000)
+        assert lines.readline() == b""
+    assert daemon.ask("list")["partitions"] == []
+
+
+def test_whoever_hangs_up_in_between_harms_nobody(daemon: Daemon) -> None:
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(daemon.socket))
+            connection.sendall(b'{"argv": ["list"]}\n{"argv": ["create", "0"')
+    assert daemon.ask("list")["partitions"] == []
