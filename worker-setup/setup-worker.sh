@@ -43,12 +43,10 @@ fail() {
 # A line for whoever runs this, beside the step's own.
 note() { printf '%s\n' "$*" >>"$notes"; }
 
-micro# At the end of a step's process, when nothing is left of its functions.
-note_time() { echo $(($(microseconds) - step_began)) >"$took"; }
-
-seconds() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
+microseconds() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
 
 # At the end of a step's process, when nothing is left of its functions.
+# shellcheck disable=SC2317
 note_time() { echo $(($(microseconds) - step_began)) >"$took"; }
 
 seconds() { printf '%d.%d s' $(($1 / 1000000)) $(($1 / 100000 % 10)); }
