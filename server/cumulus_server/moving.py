@@ -9,15 +9,20 @@ from .door.doors import Doors
 from .executors.base import Executor
 from .executors.containers.settings import ContainerConfig
 from .executors.process.executor import ProcessConfig, ProcessExecutor
+from .partitions.chronos import ChronosPartition
 from .reconcile.deadlines import Patience
 from .reconcile.launch import Address
 from .reconcile.loop import Reconciler
 from .relay.contract import Hosts, Placement
 from .relay.service import Moving, Relay
 from .scheduling.scheduler import Scheduler
+from .store import workers as enrolled
 from .supervisor import Supervisor
 from .workers.enrolment import SwarmHosts
+from .workers.health import Added, Health
 from .workers.inventory import Inventory
+from .workers.remotes import Remotes
+from .workers.ssh import Host, ensure_key
 
 
 class LocalMoving:
@@ -28,11 +33,14 @@ class LocalMoving:
         executors = [build_executor(name, relay) for name in names]
         scheduler = Scheduler(names)
         self._doors = Doors(relay)
+        remotes = Remotes(lambda: ensure_key(relay.config)[0], relay.config.ssh_timeout_s)
+        self._health = Health(lambda: load_added(relay), remotes)
         self._inventory = Inventory(
             scheduler,
             executors,
             reachable=self._doors.trouble,
             optional=() if relay.config.executors else set(names) - {"process"},
+            why_not=self._health.why_not,
         )
         self.placement: Placement = self._inventory
         self.reconciler = Reconciler(
@@ -42,6 +50,8 @@ class LocalMoving:
             self._inventory,
             executors,
             self._doors.address,
+            health=self._health,
+            partitions={ChronosPartition.name: ChronosPartition(remotes, relay.relay_id)},
             patience=Patience(grace_s=relay.config.grace_s),
         )
         self.wake = self.reconciler.wake
@@ -58,9 +68,19 @@ class LocalMoving:
         await self.reconciler.stop()
 
     async def refresh(self) -> None:
-        """Look at the workers again, now."""
+        """Look at the workers again, now, and at which of them were added."""
+        await self._health.refresh()
         await self._inventory.refresh()
         self.reconciler.plan()
+
+
+async def load_added(relay: Relay) -> list[Added]:
+    """The workers that were added, from the relay's store."""
+    rows = await relay.store.run(enrolled.load_enrolled)
+    return [
+        Added(row.node_id, row.name, Host(row.ssh_address, row.ssh_port, row.ssh_user, row.host_key))
+        for row in rows
+    ]
 
 
 def build_executor(name: str, relay: Relay) -> Executor:

@@ -14,6 +14,7 @@ from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition
 from cumulus_jupyter.protocol.jobs import CANCELLED, JobSpec
 from cumulus_jupyter.protocol.resources import Resources
 from cumulus_server.executors.base import Executor
+from cumulus_server.partitions.chronos import ChronosPartition
 from cumulus_server.reconcile.deadlines import Patience
 from cumulus_server.reconcile.launch import Address
 from cumulus_server.reconcile.loop import Reconciler
@@ -24,8 +25,10 @@ from cumulus_server.relay.runs import Runs
 from cumulus_server.relay.specs import encode_spec, new_job_id
 from cumulus_server.scheduling.scheduler import Scheduler
 from cumulus_server.store import JobRow, jobs
+from cumulus_server.workers.health import Health
 from cumulus_server.workers.inventory import Inventory
 
+from .chronos import OWNER, FakeChronos, FakeRemote
 from .executor import FakeExecutor, FakeInstance, FakeWorld
 from .inline_store import InlineStore
 
@@ -45,6 +48,7 @@ class FakeRelay:
         patience: Patience | None = None,
         files: Path = Path("/nonexistent"),
         order: Sequence[str] = (),
+        chronos: FakeChronos | None = None,
         **inventory: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -54,7 +58,11 @@ class FakeRelay:
         self.hub = Hub()
         self.hub.store = store  # type: ignore[assignment]
         self.scheduler = Scheduler(order)
-        self.inventory = Inventory(self.scheduler, executors, **more, **inventory)
+        remote = FakeRemote(chronos or FakeChronos())
+        self.health = Health(remote.added, remote)
+        self.inventory = Inventory(
+            self.scheduler, executors, **more, why_not=self.health.why_not, **inventory
+        )
         self.reconciler = Reconciler(
             store,  # type: ignore[arg-type]
             self.hub,
@@ -62,6 +70,8 @@ class FakeRelay:
             self.inventory,
             executors,
             _address,
+            health=self.health,
+            partitions={"chronos": ChronosPartition(remote, OWNER)},
             patience=patience,
             **more,
         )

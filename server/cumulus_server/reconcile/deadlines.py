@@ -23,6 +23,10 @@ class Patience:
     report_s: float = 5.0
     #: For one call of an executor or a partition.
     call_s: float = 120.0
+    #: For the release of what is booked on a worker; what takes longer is left to the next look there.
+    release_s: float = 5.0
+    #: That a job whose booking has failed waits for a worker that could take it to come up.
+    nobody_s: float = 30.0
     #: Between two sweeps for strays and changes of the workers.
     sweep_s: float = 30.0
     #: A job that waits less is not told its place in the line.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from cumulus_jupyter.protocol.errors import CumulusError, Unavailable
 from cumulus_jupyter.protocol.jobs import CANCELLED, CREATING_PARTITION, FAILED, QUEUED, RUNNING, SCHEDULING
 
+from ..partitions.base import PartitionFailed
 from ..store import JobRow, Transaction, events, jobs
 
 #: Attempts that may fail before a runner has claimed them; those are not the user's retries.
@@ -38,6 +39,20 @@ def lost(reason: str, start_failures: int, next: str = "") -> Callable[[Transact
         if words:
             what += f". Its last output: {words}"
         return to_target(Unavailable(what, next=next or _AGAIN))(tx, job)
+
+    return end
+
+
+def unbooked(
+    error: PartitionFailed, worker: str, start_failures: int
+) -> Callable[[Transaction, JobRow], JobRow]:
+    """The end of an attempt that got no booking on ``worker``: another try where one is left, else FAILED."""
+
+    def end(tx: Transaction, job: JobRow) -> JobRow:
+        if job.target == "COMPLETED" and start_failures < START_TRIES:
+            why = f"{worker}: {error.away or error.message}; trying again"
+            return jobs.transition(tx, job.id, QUEUED, message=why).job
+        return to_target(error)(tx, job)
 
     return end
 

@@ -11,12 +11,13 @@ from cumulus_jupyter.protocol.shares import share_words
 
 from ..executors.base import Executor, ExecutorUnavailable, Handle, StartRequest, Tell
 from ..lifecycle import IllegalTransition
-from ..partitions.base import Booking, BookingRequest, Partition
+from ..partitions.base import Booking, BookingRequest, Partition, PartitionFailed
 from ..partitions.holding import NO_DEVICES, fraction
 from ..relay.tokens import new_token, token_hash
 from ..scheduling.model import Placement
 from ..store import JobRow, Store, Transaction, attempts, jobs
 from ..workers.inventory import Inventory
+from .bookings import Bookings
 from .tasks import within
 
 #: The longest that an image and the like may take to arrive, in seconds; a cancel ends it sooner.
@@ -48,13 +49,13 @@ class Launcher:
         self,
         store: Store,
         inventory: Inventory,
-        partition_of: Callable[[str], Partition],
+        bookings: Bookings,
         address: Addresses,
         call_s: float,
     ) -> None:
         self._store = store
         self._inventory = inventory
-        self._partition_of = partition_of
+        self._bookings = bookings
         self._address = address
         self._call_s = call_s
 
@@ -92,10 +93,11 @@ class Launcher:
             requirements=spec.requirements,
             certificate=address.certificate,
         )
-        partition = self._partition_of(placement.worker) if placement.shares else None
+        partition = self._bookings.partition_of(placement.worker) if placement.shares else None
         booking_request = BookingRequest(
-            job.id, attempt, placement.worker, placement.shares, devices, spec.resources.duration_s
-        )
+            job.id, attempt, placement.worker, placement.shares, devices, spec.resources.duration_s,
+            self._bookings.node_of(placement.worker),
+        )  # fmt: skip
         booking = partition.instant(booking_request) if partition else None
         views = [
             DeviceView(device.id, device.name, device.memory_mib, share.tenths, device.simulated)
@@ -113,7 +115,7 @@ class Launcher:
         partition = launch.partition
         if partition is not None:
             if booking is None:
-                booking = await within(self._call_s, partition.create(launch.booking_request))
+                booking = await self._book(partition, launch.booking_request, tell)
                 kept, by = booking, partition.enforced_by(booking)
                 await self._store.run(
                     lambda tx: attempts.save_partition(tx, job.id, request.attempt, kept, by)
@@ -124,6 +126,13 @@ class Launcher:
         handle = await self._start(launch.executor, request, tell)
         if handle != launch.handle:
             await self._store.run(lambda tx: attempts.save_handle(tx, job.id, request.attempt, handle))
+
+    async def _book(self, partition: Partition, request: BookingRequest, tell: Tell) -> Booking:
+        try:
+            return await within(self._call_s, partition.create(request, tell))
+        except TimeoutError:
+            why = f"no answer within {self._call_s:g} s"
+            raise PartitionFailed(f"Chronos partition creation failed: {why}", away=why) from None
 
     async def _start(self, executor: Executor, request: StartRequest, tell: Tell) -> Handle:
         again_s = _AGAIN_FIRST_S

@@ -10,11 +10,13 @@ from cumulus_jupyter.protocol.errors import CumulusError, DeadlineExceeded
 from cumulus_jupyter.protocol.jobs import FAILED, RUNNING
 
 from ..executors.base import Executor, InstanceStatus, StartFailed
-from ..partitions.base import Partition
+from ..partitions.base import PartitionFailed
 from ..relay.contract import Control
 from ..store import JobRow, Store, Transaction, attempts, jobs
 from . import deadlines, endings
+from .bookings import Bookings
 from .deadlines import Patience, Watch
+from .elsewhere import Elsewhere
 from .launch import Launch, Launcher
 from .queue import KeyedQueue
 from .tasks import TaskPool, within
@@ -38,7 +40,8 @@ class LiveAttempts:
         store: Store,
         control: Control,
         executors: Mapping[str, Executor],
-        partition_of: Callable[[str], Partition],
+        bookings: Bookings,
+        elsewhere: Elsewhere,
         launcher: Launcher,
         queue: KeyedQueue,
         tasks: TaskPool,
@@ -49,7 +52,8 @@ class LiveAttempts:
         self._store = store
         self._control = control
         self._executors = executors
-        self._partition_of = partition_of
+        self._bookings = bookings
+        self._elsewhere = elsewhere
         self._launcher = launcher
         self._queue = queue
         self._tasks = tasks
@@ -89,6 +93,7 @@ class LiveAttempts:
         self._watches.pop(job_id, None)
         self._ends.pop(job_id, None)
         self._start_failures.pop(job_id, None)
+        self._elsewhere.forget(job_id)
 
     def launch(self, launch: Launch) -> None:
         """Start the instance of an attempt that has been written down."""
@@ -108,6 +113,9 @@ class LiveAttempts:
             else:
                 log.exception("the job %s could not be started", job_id)
                 status = InstanceStatus(False, message=f"{type(error).__name__}: {error}")
+            if isinstance(error, PartitionFailed):
+                self._elsewhere.failed(job_id, attempt, launch.placement.worker, error)
+                self._bookings.failed(launch.booking_request.node, error)
             if isinstance(error, StartFailed) and error.permanent:
                 self._start_failures[job_id] = endings.START_TRIES
             self.gone(job_id, attempt, status)
@@ -154,12 +162,16 @@ class LiveAttempts:
         reason = status.message or "it ended without a word"
         if status.exit_code in _UNFIT:
             self._start_failures[job.id] = endings.START_TRIES
+        unbooked = self._elsewhere.error(job.id, job.attempt)
         if not job.claimed:
-            reason = await self._explained(job, reason)
+            reason = reason if unbooked else await self._explained(job, reason)
             self._start_failures[job.id] = self._start_failures.get(job.id, 0) + 1
         await self._look(job.executor)
         failures = self._start_failures.get(job.id, 0)
-        end = endings.lost(reason, failures, status.next)
+        if unbooked is not None:
+            end = endings.unbooked(unbooked, job.worker, failures)
+        else:
+            end = endings.lost(reason, failures, status.next)
         await self._store.run(endings.of_attempt(job.id, job.attempt, end))
         return 0.0 if job.claimed else min(5.0, 0.1 * 2**failures)
 
@@ -215,9 +227,7 @@ class LiveAttempts:
             reported = job.ended and (job.id, job.attempt) not in self._forced
             await within(self._patience.call_s, executor.destroy(job.handle, ended=reported))
         if job.devices:
-            partition = self._partition_of(job.worker)
-            release = partition.release(job.worker, job.id, job.attempt, job.partition)
-            await within(self._patience.call_s, release)
+            await self._bookings.release(job)
 
         def mark(tx: Transaction) -> JobRow:
             return attempts.mark_released(tx, job.id, job.attempt)

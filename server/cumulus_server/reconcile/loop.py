@@ -7,6 +7,7 @@ built anew goes on from there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -16,16 +17,19 @@ from cumulus_jupyter.protocol.jobs import QUEUED
 from ..executors.base import Ended, Executor
 from ..lifecycle import IllegalTransition
 from ..partitions.base import Partition
-from ..partitions.none import NoPartition
 from ..relay.contract import Control
 from ..scheduling.asks import ask_of
-from ..scheduling.model import Placement
+from ..scheduling.model import Ask, Placement
 from ..scheduling.scheduler import Scheduler
+from ..scheduling.suiting import suits
 from ..store import JobRow, Store, attempts, jobs
 from ..store.clock import now_ms
+from ..workers.health import Health
 from ..workers.inventory import Inventory
 from . import endings
+from .bookings import Bookings
 from .deadlines import Patience
+from .elsewhere import Elsewhere
 from .launch import Addresses, Launcher
 from .live import LiveAttempts
 from .opening import Opening
@@ -47,11 +51,12 @@ class Reconciler:
         executors: Sequence[Executor],
         address: Addresses,
         *,
+        health: Health,
         partitions: Mapping[str, Partition] | None = None,
         patience: Patience | None = None,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
-        """``partitions`` are by executor name; an executor without one has ``NoPartition``.
+        """``partitions`` are by name, beside the one that needs nobody; ``health`` is of Chronos workers.
 
         ``address`` is asked at every start of a runner, so not before ``start`` was called.
         """
@@ -61,16 +66,17 @@ class Reconciler:
         self.executors = {executor.name: executor for executor in executors}
         self.patience = patience or Patience()
         self.clock_ms = clock_ms
-        self._partitions = dict(partitions or {})
-        self._none = NoPartition()
+        self._health = health
+        self._elsewhere = Elsewhere(lambda: asyncio.get_running_loop().time())
+        self.bookings = Bookings(store, inventory, partitions or {}, health, self.patience, clock_ms)
         self._queue = KeyedQueue(self._step)
         self._tasks = TaskPool()
         self._announcer = Announcer(store, scheduler, self.patience.announce_s)
         self._placed: dict[str, Placement] = {}
-        self._launcher = Launcher(store, inventory, self.partition_of, address, self.patience.call_s)
+        self._launcher = Launcher(store, inventory, self.bookings, address, self.patience.call_s)
         self.live = LiveAttempts(
-            store, control, self.executors, self.partition_of, self._launcher, self._queue, self._tasks,
-            self.patience, self._look,
+            store, control, self.executors, self.bookings, self._elsewhere, self._launcher, self._queue,
+            self._tasks, self.patience, self._look,
         )  # fmt: skip
         self._opening = Opening(self)
 
@@ -83,6 +89,7 @@ class Reconciler:
         self._opening.hold_back(awaited)
         await self.inventory.refresh()
         await recover(self, self.live.awaited)
+        await self._health.start(self.bookings.compare, self._node_changed)
         self._queue.open()
         for executor in awaited:
             self._tasks.spawn(f"open {executor.name}", self._opening.take_up(executor))
@@ -92,6 +99,7 @@ class Reconciler:
     async def stop(self) -> None:
         """Stop looking. Running jobs go on, and are adopted by the next relay."""
         await self._queue.close()
+        await self._health.stop()
         await self._tasks.close()
         for executor in self.executors.values():
             await within(self.patience.call_s, executor.close())
@@ -105,11 +113,6 @@ class Reconciler:
         """Whether a step is being taken or due now."""
         return self._queue.busy or self.live.busy
 
-    def partition_of(self, worker: str) -> Partition:
-        """What holds shares on this worker."""
-        executor = self.inventory.executor_of(worker)
-        return self._none if executor is None else self._partitions.get(executor.name, self._none)
-
     async def sweep(self) -> None:
         """Look for changed workers, and for instances that nobody wants or that are gone."""
         await self._refresh()
@@ -122,6 +125,18 @@ class Reconciler:
 
     def _instance_ended(self, ended: Ended) -> None:
         self.live.gone(ended.job_id, ended.attempt, ended.status)
+
+    def _node_changed(self, node: str) -> None:
+        """A worker's devices can be booked again, or not any more, or are still in order."""
+        again = self.inventory.devices_changed()
+        if self._health.is_away(node):
+            return
+        for worker in self.inventory.on_node(node):
+            for job_id in self._elsewhere.in_order(worker.id):
+                if self.scheduler.line.remove(job_id) is not None:
+                    self._queue.wake(job_id)  # joins again, with one worker more to go to
+        if again:
+            self._plan()
 
     def _executor_changed(self, executor: Executor) -> None:
         if executor.name in self.live.awaited:
@@ -173,8 +188,9 @@ class Reconciler:
             self._leave_line(job.id)
             await self.store.run(endings.of_queued(job.id, endings.to_target(Unavailable())))
             return None
+        ask = self._ask(job)
         if job.id not in self._placed and job.id not in self.scheduler.line:
-            self.scheduler.line.add(ask_of(job.spec, job.id, job.number, job.created_ms))
+            self.scheduler.line.add(ask)
             self._announcer.joined(job.id)
             self._plan(but=job.id)
         placement = self._placed.pop(job.id, None)
@@ -186,6 +202,28 @@ class Reconciler:
             self._leave_line(job.id)
             no_room = endings.to_target(self.inventory.no_room(job.spec))
             await self.store.run(endings.of_queued(job.id, no_room))
+        elif self._elsewhere.waits(job.id):
+            return await self._await_somebody(job, ask)
+        return None
+
+    def _ask(self, job: JobRow) -> Ask:
+        avoid = self._elsewhere.avoid(job.id)
+        return ask_of(job.spec, job.id, job.number, job.created_ms, avoid=avoid)
+
+    async def _await_somebody(self, job: JobRow, ask: Ask) -> float | None:
+        """A job whose booking has failed waits for a worker to come up, but not without end."""
+        capacity = self.scheduler.capacity
+        chosen = capacity.executor_for(ask)
+        anybody = any(
+            worker.ready and not worker.devices_message and worker.executor == chosen and suits(worker, ask)
+            for worker in (room.worker for room in capacity.rooms.values())
+        )
+        left_s = self._elsewhere.left_s(job.id, anybody, self.patience.nobody_s)
+        if left_s > 0:
+            return left_s
+        self._leave_line(job.id)
+        error = self._elsewhere.last_error(job.id)
+        await self.store.run(endings.of_queued(job.id, endings.to_target(error)))
         return None
 
     async def _begin(self, job: JobRow, placement: Placement) -> None:

@@ -28,6 +28,11 @@ def load_unfinished(tx: Transaction) -> list[JobRow]:
     return [job_row(row) for row in tx.execute(sql.load_unfinished)]
 
 
+def load_holding(tx: Transaction) -> list[JobRow]:
+    """Every job whose attempt holds devices; oldest first."""
+    return [job_row(row) for row in tx.execute(sql.load_holding)]
+
+
 def load_queued(tx: Transaction) -> list[JobRow]:
     """The queue, in order of submission."""
     return [job_row(row) for row in tx.execute(sql.load_queued)]

@@ -1,6 +1,12 @@
 -- name: load_unfinished
 SELECT * FROM jobs WHERE ended_ms IS NULL OR released = 0 ORDER BY number;
 
+-- name: load_holding
+SELECT * FROM jobs
+WHERE released = 0 AND EXISTS (SELECT 1 FROM leases WHERE job_id = jobs.id AND leases.attempt = jobs.attempt)
+  AND id IN (SELECT job_id FROM leases)
+ORDER BY number;
+
 -- name: load_queued
 SELECT * FROM jobs WHERE (ended_ms IS NULL OR released = 0) AND status = 'QUEUED' ORDER BY number;
 
