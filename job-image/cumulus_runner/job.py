@@ -83,6 +83,8 @@ class JobRun:
                 "memory_mib": assignment.memory_mib,
                 "cpu": assignment.cpu,
                 "contained": assignment.contained,
+                "gpu_fraction": assignment.gpu_fraction,
+                "gpu_memory_mib": assignment.gpu_memory_mib,
             },
         )
         if assignment.contained:

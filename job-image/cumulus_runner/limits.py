@@ -10,6 +10,7 @@ from typing import Any, Dict, Mapping
 #: Settings of Jupyter and of the relay, tokens among them. What else a job may not see, the executor
 #: does not start the runner with.
 _SECRET_PREFIXES = ("JPY_", "JUPYTER", "CUMULUS_")
+_GPU_PREFIXES = ("CUDA_VISIBLE_DEVICES", "CUDA_MPS_", "NVIDIA_VISIBLE_DEVICES")
 _USER = ("USER", "LOGNAME")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -36,6 +37,7 @@ def enter(place: Mapping[str, Any]) -> None:
     """Go to the job's folder and take on its environment and limits.
 
     ``place`` has the fields ``workdir``, ``env``, ``memory_mib``, ``cpu`` and ``contained`` of an Assignment.
+    Those about GPUs are ``gpu_share``'s.
     """
     os.chdir(place["workdir"])
     cores = float(place.get("cpu") or 0)
@@ -48,6 +50,14 @@ def enter(place: Mapping[str, Any]) -> None:
     os.environ.update(place.get("env") or {})
     if place.get("memory_mib"):
         _limit_memory(int(place["memory_mib"]))
+
+
+def add_variables(asked: Mapping[str, str], place: Mapping[str, Any]) -> None:
+    """Take on what the job itself asks for, but for what says which GPUs it has and how much of them."""
+    given = place.get("env") or {}
+    for name, value in asked.items():
+        if not (name in given and name.startswith(_GPU_PREFIXES)):
+            os.environ[name] = value
 
 
 def _enter_container(place: Mapping[str, Any], cores: float) -> None:

@@ -56,7 +56,11 @@ def run(commands: Commands, console: Console, shell_for: Callable[[Program], Pla
     if kind != CLAIMED:
         return 70
     claimed = json.loads(claimed_json)
-    os.environ.update(claimed.get("env") or {})
+    limits.add_variables(claimed.get("env") or {}, place)
+    if place.get("gpu_fraction"):
+        from . import gpu_share
+
+        gpu_share.hold(place)
     program = program_from_wire(claimed["program"])
     shell = shell_for(program)
     shell.configure(program)

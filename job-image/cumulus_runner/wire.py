@@ -26,6 +26,8 @@ def assignment_from_wire(body: Mapping[str, Any]) -> Assignment:
         "by_line": False,
         "relay_certificate": "",
         "contained": False,
+        "gpu_fraction": 0.0,
+        "gpu_memory_mib": 0,
     }
     return cast("Assignment", SimpleNamespace(**{**defaults, **body}))
 
