@@ -22,6 +22,7 @@ _HELP = """\
 %cumulus cancel ID
 %cumulus result ID              its last expression; names it assigned are bound
 %cumulus workers
+%cumulus add-worker             the line that makes another host a worker
 %cumulus config [KEY=VALUE ...]
 %cumulus connect [URL] [--token TOKEN]
 
@@ -132,6 +133,14 @@ def _workers(session: Session, words: list[str]) -> Table:
     return workers_table(session.client.workers())
 
 
+def _add_worker(session: Session, words: list[str]) -> Text:
+    from .view.enrolment import sentence
+
+    _none(words, "add-worker")
+    token = session.client.add_worker()
+    return Text(f"{token.command}\n\n{sentence(token)}", token)
+
+
 def _config(session: Session, words: list[str]) -> Table | None:
     if not words:
         return Table("Defaults", ["", ""], _changed(session))
@@ -204,6 +213,7 @@ _COMMANDS: dict[str, Callable[[Session, list[str]], Any]] = {
     "cancel": _cancel,
     "result": _result,
     "workers": _workers,
+    "add-worker": _add_worker,
     "config": _config,
     "connect": _connect,
 }

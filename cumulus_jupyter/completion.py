@@ -8,7 +8,9 @@ from typing import Any
 from .options import NAME_OPTIONS, OPTIONS, USUAL_VALUES
 
 #: The commands of ``%cumulus``.
-COMMANDS = ("jobs", "job", "logs", "attach", "cancel", "result", "workers", "config", "connect")
+COMMANDS = (
+    "jobs", "job", "logs", "attach", "cancel", "result", "workers", "add-worker", "config", "connect"
+)  # fmt: skip
 _SETTINGS = (
     "autostart cpu duration env executor gpu image labels memory pickle quiet requirements retries "
     "simulated_gpus token url value_limit view"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ..protocol.enrolment import WorkerToken
 from ..protocol.errors import DeadlineExceeded, InvalidArgument, NotFound
 from ..protocol.events import Log
 from ..protocol.jobs import Health, JobList, JobView, Stats, WorkerView
@@ -20,7 +21,14 @@ from .packing import package_function
 from .sse import Numbered
 from .stream import EventStream
 from .submission import submit
-from .wire import health_from_wire, job_from_wire, jobs_from_wire, stats_from_wire, workers_from_wire
+from .wire import (
+    health_from_wire,
+    job_from_wire,
+    jobs_from_wire,
+    stats_from_wire,
+    worker_token_from_wire,
+    workers_from_wire,
+)
 
 _PAGE = 100
 
@@ -191,6 +199,13 @@ class CumulusClient:
     def workers(self) -> list[WorkerView]:
         """The places where jobs can run."""
         return workers_from_wire(self.http.call("GET", "workers"))
+
+    def add_worker(self) -> WorkerToken:
+        """A one-time token for one new worker; its ``command`` is the line to run on that host.
+
+        Raises ``FailedPrecondition`` where the relay has no Swarm that a host could join.
+        """
+        return worker_token_from_wire(self.http.call("POST", "workers/tokens"))
 
     def health(self) -> Health:
         """The relay's own state."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from ..protocol.enrolment import WorkerToken
 from ..protocol.jobs import DeviceView, Health, JobList, JobView, Stats, WorkerView
 from ..protocol.resources import Resources
 
@@ -66,3 +67,8 @@ def health_from_wire(body: Mapping[str, Any]) -> Health:
 def stats_from_wire(body: Mapping[str, Any]) -> Stats:
     """Counts over the kept history."""
     return _known(Stats, body)
+
+
+def worker_token_from_wire(body: Mapping[str, Any]) -> WorkerToken:
+    """A one-time token, and the line that uses it."""
+    return _known(WorkerToken, body)

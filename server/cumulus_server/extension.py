@@ -52,6 +52,10 @@ class CumulusApp(ExtensionApp):
     load_other_extensions = False
     serverapp_class = HeadlessServer
     classes = [HeadlessServer, Cumulus]
+    # By name: what is a client is not imported by a relay.
+    subcommands = {
+        "add-worker": ("cumulus_jupyter.add_worker.AddWorkerApp", "Print the line that adds a worker.")
+    }
     aliases = {
         "ip": "ServerApp.ip",
         "port": "ServerApp.port",

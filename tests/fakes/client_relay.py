@@ -126,13 +126,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json(404, {"code": "NOT_FOUND", "message": f"no {path}", "next": "", "job_id": None})
 
     def do_POST(self) -> None:
-        self._asked()
+        path, _ = self._asked()
         relay = self.relay
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if not self._authenticated():
             return
         if relay.refuse:
             self._json(*relay.refuse)
+            return
+        if path == "workers/tokens":
+            command = "curl ... | bash -s -- --token T"
+            token = {"token": "T", "expires_ms": 1_000, "command": command, "note": "once"}
+            self._json(200, {**token, "something_new": True})
             return
         key = self.headers["Idempotency-Key"]
         if key not in relay.keys:

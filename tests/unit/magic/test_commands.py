@@ -9,7 +9,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 
 from cumulus_jupyter.completion import COMMANDS, complete
-from cumulus_jupyter.protocol.errors import InvalidArgument, NotFound, Unavailable
+from cumulus_jupyter.protocol.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from tests.fakes.client_relay import FakeRelay, completed, fake_relay, log
 
 
@@ -72,6 +72,19 @@ def test_cancel(run: Any, relay: FakeRelay) -> None:
 async def test_cancelling_an_ended_job_says_so_in_an_event_loop_too(run: Any, relay: FakeRelay) -> None:
     relay.jobs["a"] = completed(5)
     assert "had ended: COMPLETED" in repr(run("%cumulus cancel a"))
+
+
+def test_the_line_that_adds_a_worker_stands_alone_with_a_sentence(run: Any, relay: FakeRelay) -> None:
+    line, nothing, said = repr(run("%cumulus add-worker")).split("\n")
+    assert line == "curl ... | bash -s -- --token T" and nothing == ""
+    assert "until" in said and "works once" in said
+    assert relay.asked[-1] == ("POST", "workers/tokens")
+    with pytest.raises(InvalidArgument, match="nothing more"):
+        run("%cumulus add-worker now")
+    told = {"code": "FAILED_PRECONDITION", "message": "no Swarm", "next": "docker swarm init"}
+    relay.refuse = (409, {**told, "job_id": None})
+    with pytest.raises(FailedPrecondition, match="docker swarm init"):
+        run("%cumulus add-worker")
 
 
 def test_simulated_gpus_are_the_relays(run: Any, relay: FakeRelay) -> None:
