@@ -11,6 +11,15 @@ import msgspec
 from cumulus_jupyter import __version__
 from cumulus_jupyter.protocol import API_PATH
 from cumulus_jupyter.protocol.channel import Acknowledged, Claim, Claimed, Outcome
+from cumulus_jupyter.protocol.enrolment import (
+    Enrol,
+    Enrolled,
+    Leave,
+    Ready,
+    WorkerLeft,
+    WorkerReady,
+    WorkerToken,
+)
 from cumulus_jupyter.protocol.events import EVENT_TYPES
 from cumulus_jupyter.protocol.jobs import (
     STATES,
@@ -27,8 +36,19 @@ from cumulus_jupyter.protocol.resources import DURATION_MAX_S, DURATION_MIN_S, P
 
 _REF = "#/components/schemas/{name}"
 _JSON, _SSE, _TEXT, _BYTES = "application/json", "text/event-stream", "text/plain", "application/octet-stream"
+_ZIP, _TAR = "application/zip", "application/x-tar"
 _STRING: dict[str, Any] = {"type": "string"}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 2**32 - 2}
+
+
+_TOKENS = {
+    "server": "The Jupyter server's token",
+    "claim": "A runner's one-time claim token",
+    "session": "The session key that a runner made itself and showed when it claimed",
+    "worker": "The one-time token of the line that adds a worker, or the session key that has used it up."
+    " Like all of /enrolment: where runners on other machines reach the relay, and not at this address",
+    "host": "The session key that a new worker made itself and showed with its one-time token",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +66,7 @@ class Operation:
     #: Names of the query string and of the headers, with their schemas.
     query: dict[str, dict[str, Any]] | None = None
     headers: dict[str, dict[str, Any]] | None = None
-    #: The token it takes: "server", "claim" or "session".
+    #: The token it takes: one of ``_TOKENS``.
     token: str = "server"
 
 
@@ -89,6 +109,7 @@ OPERATIONS = (
     Operation("get", "/jobs/{job_id}/result", "Read what a job left", {_JSON: JobResult}),
     Operation("get", "/jobs/{job_id}/values/{name}", "Fetch a stored value", {_BYTES: _STRING}),
     Operation("get", "/workers", "List the workers", {_JSON: WorkerList}),
+    Operation("post", "/workers/tokens", "Get the line that adds a worker", {_JSON: WorkerToken}),
     Operation("put", "/workers/local/simulated-devices", "Declare simulated GPUs", {_JSON: SimulatedDevices},
               bodies={_JSON: SimulatedDevices}),
     Operation("get", "/health", "The relay's own state", {_JSON: Health}),
@@ -104,6 +125,14 @@ OPERATIONS = (
               bodies={_BYTES: {**_STRING, "format": "binary"}}, token="session"),
     Operation("get", "/runner/values/{job_id}/{name}", "Fetch another job's value", {_BYTES: _STRING},
               token="session"),
+    Operation("post", "/enrolment", "Use a one-time token up; what to do", {_JSON: Enrolled},
+              bodies={_JSON: Enrol}, token="worker"),
+    Operation("get", "/enrolment/package", "Fetch the worker's package", {_ZIP: _STRING}, token="host"),
+    Operation("get", "/enrolment/images/{name}", "Fetch a job image", {_TAR: _STRING}, token="host"),
+    Operation("post", "/enrolment/ready", "Become a worker", {_JSON: WorkerReady}, bodies={_JSON: Ready},
+              token="host"),
+    Operation("post", "/enrolment/leave", "Be no worker any more", {_JSON: WorkerLeft}, bodies={_JSON: Leave},
+              token="host"),
 )  # fmt: skip
 
 _ERROR = {
@@ -122,6 +151,7 @@ def _components() -> dict[str, Any]:
     """The schemas of every wire type, with the limits that the types alone do not tell."""
     types = [Acknowledged, Claim, Claimed, Outcome, Health, JobList, JobResult, JobSpec, JobView]
     types += [SimulatedDevices, Stats, WorkerList, *EVENT_TYPES.values()]
+    types += [Enrol, Enrolled, Leave, Ready, WorkerLeft, WorkerReady, WorkerToken]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     schemas["ErrorBody"] = _ERROR
     stored = {"seq": {"type": "integer"}, "time_ms": {"type": "integer"}, "type": _STRING}
@@ -206,11 +236,6 @@ def document(base_url: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
-    tokens = {
-        "server": "The Jupyter server's token",
-        "claim": "A runner's one-time claim token",
-        "session": "The session key that a runner made itself and showed when it claimed",
-    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Cumulus", "version": __version__},
@@ -220,7 +245,7 @@ def document(base_url: str) -> dict[str, Any]:
             "schemas": _components(),
             "securitySchemes": {
                 name: {"type": "http", "scheme": "bearer", "description": text}
-                for name, text in tokens.items()
+                for name, text in _TOKENS.items()
             },
         },
     }

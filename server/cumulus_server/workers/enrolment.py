@@ -162,7 +162,8 @@ class SwarmHosts:
                 await self._swarm.settled.wait()
         except TimeoutError:
             pass  # its trouble says that nothing is known
-        trouble = self._swarm.trouble
+        # What to do about the usual trouble is told at more length here.
+        trouble = self._swarm.trouble.partition(" Run `docker swarm init`")[0]
         if trouble:
             raise FailedPrecondition(
                 f"Workers join by a Docker Swarm, and none can be used. {trouble}", next=_INIT

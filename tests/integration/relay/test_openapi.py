@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from schemathesis import checks
 from tornado.web import RequestHandler
 
-from cumulus_server.handlers import ROUTES
+from cumulus_jupyter.protocol.enrolment import Enrol
+from cumulus_server.handlers import ENROLMENT_ROUTES, ROUTES
 from cumulus_server.openapi import OPERATIONS, document
 from cumulus_server.store import Transaction, jobs
 from tests.patience import LIMIT_S
@@ -31,6 +32,10 @@ CHECKS = [
         in ("status_code_conformance", "content_type_conformance", "response_schema_conformance")
     ),
 ]
+
+
+#: Of a host that is becoming a worker.
+HOST_KEY = "7" * 64
 
 
 class EndingMoving(FakeMoving):
@@ -55,7 +60,12 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     async def run() -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr("tests.integration.relay.harness.FakeMoving", EndingMoving)
-            async with serve(monkeypatch, tmp_path_factory.mktemp("described") / "state") as server:
+            folder = tmp_path_factory.mktemp("described") / "state"
+            # So that the routes of new workers are served here as well.
+            url = "--Cumulus.runner_url=https://relay.example/"
+            async with serve(monkeypatch, folder, url) as server:
+                made = await server.relay.enrolments.new_token()
+                await server.relay.enrolments.enrol(made.token, Enrol(HOST_KEY, "gpu1"))
                 found.extend((server, asyncio.get_running_loop()))
                 started.set()
                 await stop.wait()
@@ -70,7 +80,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_every_route_is_described_and_nothing_else() -> None:
     served = set()
-    for pattern, handler in ROUTES:
+    for pattern, handler in (*ROUTES, *ENROLMENT_ROUTES):
         path = pattern
         for name in ("job_id", "name"):
             path = path.replace(f"(?P<{name}>[^/]+)", f"{{{name}}}")
@@ -103,7 +113,7 @@ def test_requests_from_the_description_are_answered_as_it_says(described: Server
     schema = schemathesis.openapi.from_dict(document("/"))
     schema.config.update(base_url=described.root)
     one = schema[operation.path][operation.method.upper()]
-    key = TOKEN if operation.token == "server" else "5" * 64
+    key = {"server": TOKEN, "worker": HOST_KEY, "host": HOST_KEY}.get(operation.token, "5" * 64)
 
     @seed(20261121)
     @settings(
