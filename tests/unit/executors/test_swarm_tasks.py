@@ -88,6 +88,13 @@ def test_any_other_refusal_is_told_as_it_is() -> None:
     assert found.message == "The worker gpu-1 refused the container: invalid mount config"
 
 
+def test_what_holds_shares_may_have_gone() -> None:
+    error = 'invalid mount config for type "bind": bind source path does not exist: /tmp/nvidia-mps'
+    found = status(state="rejected", error=error)
+    said = "The folder /tmp/nvidia-mps of the MPS daemon is not there any more on the worker gpu-1"
+    assert found.message == said and not found.next  # another worker may have it
+
+
 def test_a_container_that_could_not_be_started() -> None:
     found = status(state="failed", error="starting container failed: no space left on device")
     assert "gpu-1 could not run it: starting container failed" in found.message

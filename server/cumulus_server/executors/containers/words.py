@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Collection
 
 from ..base import StartFailed
 
@@ -12,6 +13,7 @@ TOO_OLD = 78
 _SIGKILL = 128 + signal.SIGKILL
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 _ANOTHER_IMAGE = "Choose an image with Python 3.9 or newer, or add it to this one."
+_NO_FOLDER = re.compile(r"bind source path does not exist: (\S+)")
 _OLD_PYTHON = re.compile(r"cumulus: (this image has Python [\d.]+)")
 
 
@@ -55,9 +57,29 @@ def old_python(image: str, output: str = "") -> str:
     return f"The image {image} {has}; jobs need 3.9 or newer"
 
 
-def of_start_error(message: str, image: str) -> StartFailed:
-    """Why an engine could not make or start the container, from its own message."""
+def missing_folder(message: str) -> str:
+    """The folder of the machine that a container was to see and that is not there; empty where none is."""
+    found = _NO_FOLDER.search(message)
+    return found[1] if found else ""
+
+
+def no_daemon(folder: str, worker: str) -> StartFailed:
+    """What holds a share on a worker has gone from there."""
+    return StartFailed(
+        f"The folder {folder} of the MPS daemon is not there any more on the worker {worker}",
+        next="Start the daemon again there (nvidia-cuda-mps-control -d); without it, take the node's label "
+        "mps.pipe away.",
+    )
+
+
+def of_start_error(message: str, image: str, folders: Collection[str] = ()) -> StartFailed:
+    """Why an engine could not make or start the container, from its own message.
+
+    ``folders`` are those of the machine that it was to see beside the relay's files.
+    """
     said = message.lower()
+    if missing_folder(message) in folders:
+        return no_daemon(missing_folder(message), "docker")
     if "executable file not found" in said or ("exec:" in said and "no such file" in said):
         return StartFailed(no_python(image), next=_ANOTHER_IMAGE, permanent=True)
     if "no such image" in said:

@@ -218,7 +218,8 @@ class DockerExecutor:
             await self.engine.call(partial(instances.remove, name=wanted.name))
             if isinstance(error, Missing):
                 await self._view.look_at_images()
-            raise words.of_start_error(error.message, wanted.image) from error
+            folders = [there for there, _ in wanted.folders]
+            raise words.of_start_error(error.message, wanted.image, folders) from error
 
     async def recover(self, handle: Handle) -> InstanceStatus:
         """Await the container's end again."""

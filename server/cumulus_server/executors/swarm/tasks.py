@@ -166,6 +166,9 @@ def _end(task: Task, worker: str) -> InstanceStatus:
 
 
 def _rejection(task: Task, worker: str) -> InstanceStatus:
+    folder = words.missing_folder(task.error)
+    if folder:
+        return InstanceStatus(False, message=words.no_daemon(folder, worker).message)
     if NO_IMAGE not in task.error:
         return InstanceStatus(False, message=f"The worker {worker} refused the container: {task.error}")
     return InstanceStatus(
