@@ -114,14 +114,18 @@ class Capacity:
         room = self.rooms[worker_id]
         room.remove(job_id)
         self._pool_of[worker_id].put(room)
-        if len(self._freed) > 2 * len(self.rooms) + 64:
-            self._forget_what_was_freed()
-        self._freed.append(worker_id)
+        self.note_freed(worker_id)
         return True
 
     def holder(self, job_id: str) -> str | None:
         """The worker on which the job holds something."""
         return self._where.get(job_id)
+
+    def note_freed(self, worker_id: str) -> None:
+        """There may be room on the worker for somebody who found none."""
+        if len(self._freed) > 2 * len(self.rooms) + 64:
+            self._forget_what_was_freed()
+        self._freed.append(worker_id)
 
     @property
     def mark(self) -> int:

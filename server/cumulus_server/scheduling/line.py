@@ -23,6 +23,7 @@ class Group:
         self.shape = shape
         self._grades: dict[int, list[tuple[Order, int, Ask]]] = {}
         self._added = 0
+        self._first: Ask | None = None
         #: ``Capacity.mark`` at which nothing but ``kept_from`` had room; -1 where that is not known.
         self.looked = -1
         #: Workers with room that is kept for others.
@@ -34,6 +35,8 @@ class Group:
         """Join the group."""
         self._added += 1
         self.touched = True
+        if self._first is not None and ask.order < self._first.order:
+            self._first = ask
         grade = math.ceil(math.log2(ask.duration_s) * _GRADES)
         heapq.heappush(self._grades.setdefault(grade, []), (ask.order, self._added, ask))
 
@@ -42,6 +45,13 @@ class Group:
 
         Of the grade that the limit falls into, only the very first is considered.
         """
+        if limit_s == math.inf:
+            if self._first is None or waiting.get(self._first.job_id) is not self._first:
+                self._first = self._search(waiting, limit_s)
+            return self._first
+        return self._search(waiting, limit_s)
+
+    def _search(self, waiting: dict[str, Ask], limit_s: float) -> Ask | None:
         best: Ask | None = None
         for grade, heap in list(self._grades.items()):
             while heap and waiting.get(heap[0][2].job_id) is not heap[0][2]:

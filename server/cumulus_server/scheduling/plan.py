@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 from .capacity import Capacity
 from .forecast import earliest_ms
 from .line import Group, Line
-from .model import Ask, Order, Placement
+from .model import DEVICE_TENTHS, Ask, Placement
 from .room import Hold, Room
 
 #: There is one reservation for each so many workers, and at least one.
-WORKERS_PER_RESERVATION = 32
+WORKERS_PER_RESERVATION = 4
 #: Workers whose jobs' ends are looked at one by one to find the earliest place.
 _LOOKED_AT = 64
 
@@ -52,20 +52,17 @@ class Plan:
     kept: Kept
 
 
-@dataclass(frozen=True, order=True)
-class _Turn:
-    """When a group is looked at: its next job's place in the line comes first."""
-
-    order: Order
-    group: Group = field(compare=False)
-    ask: Ask = field(compare=False)
-    #: The longest duration that has a chance.
-    limit_s: float = field(default=math.inf, compare=False)
-
-
 def plan(capacity: Capacity, line: Line, now_ms: int, kept: Kept | None = None) -> Plan:
     """Place whoever can start now. Those placed leave the line, and their places are booked."""
-    return _Round(capacity, line, now_ms, kept or {}).run()
+    placements: list[Placement] = []
+    kept = kept or {}
+    while True:
+        # Where a reservation ends within a round, somebody who was passed over may go there.
+        looked = _Round(capacity, line, now_ms, kept)
+        kept = looked.run()
+        placements += looked.placements
+        if not looked.released:
+            return Plan(tuple(placements), kept)
 
 
 def room_now(capacity: Capacity, line: Line, ask: Ask, now_ms: int, kept: Kept) -> bool:
@@ -74,8 +71,7 @@ def room_now(capacity: Capacity, line: Line, ask: Ask, now_ms: int, kept: Kept) 
     other = group.head(line.asks, ask.duration_s) if group is not None else None
     if other is not None and other.order < ask.order:
         return False
-    before = {worker: each for worker, each in kept.items() if each.ask.order < ask.order}
-    return capacity.fit(ask, lambda *place: leaves_room(capacity, before, ask, now_ms, *place)) is not None
+    return capacity.fit(ask, lambda *place: leaves_room(capacity, kept, ask, now_ms, *place)) is not None
 
 
 def reserve(capacity: Capacity, ask: Ask, now_ms: int, taken: Container[str] = ()) -> Reservation | None:
@@ -103,10 +99,10 @@ def reserve(capacity: Capacity, ask: Ask, now_ms: int, taken: Container[str] = (
 def leaves_room(
     capacity: Capacity, kept: Kept, ask: Ask, now_ms: int, room: Room, placement: Placement
 ) -> bool:
-    """Whether a job may go there without putting off the one that the worker is kept for."""
+    """Whether a job may go there without putting off one ahead of it that the worker is kept for."""
     reservation = kept.get(room.worker.id)
     ends_ms = now_ms + ask.duration_s * 1000
-    if reservation is None or ends_ms <= reservation.at_ms:
+    if reservation is None or ends_ms <= reservation.at_ms or ask.order <= reservation.ask.order:
         return True
     over = [hold.job_id for hold in room.holds.values() if hold.ends_ms <= reservation.at_ms]
     then = room.without(over)
@@ -121,70 +117,89 @@ class _Round:
         self._capacity = capacity
         self._line = line
         self._now_ms = now_ms
-        self._before = {
-            each.ask.job_id: each
-            for each in before.values()
-            if line.asks.get(each.ask.job_id) is each.ask
-        }
         self._most = 1 + len(capacity.rooms) // WORKERS_PER_RESERVATION
         self._kept: Kept = {}
-        self._placements: list[Placement] = []
+        for worker, each in before.items():
+            still = self._still(each)
+            if still is None:
+                capacity.note_freed(worker)
+            else:
+                self._kept[worker] = still
+        self._mark = capacity.mark
+        self._largest: dict[str, int] = {}
+        self.placements: list[Placement] = []
+        #: Whether a worker is not kept any more that was kept when others were looked at.
+        self.released = False
 
-    def run(self) -> Plan:
-        turns = [turn for group in self._groups() if (turn := self._next(group)) is not None]
+    def run(self) -> Kept:
+        turns = [
+            (ask.order, number, group, ask, math.inf)
+            for number, group in enumerate(self._line.groups())
+            if (ask := self._head(group)) is not None and self._has_a_chance(group, ask)
+        ]
         heapq.heapify(turns)
         while turns:
-            following = self._take(turns[0])
+            _, number, group, ask, limit_s = turns[0]
+            limit_s = self._take(group, ask, limit_s)
+            following = group.head(self._line.asks, limit_s) if limit_s else None
             if following is None:
                 heapq.heappop(turns)
             else:
-                heapq.heapreplace(turns, following)
-        return Plan(tuple(self._placements), self._kept)
+                heapq.heapreplace(turns, (following.order, number, group, following, limit_s))
+        return self._kept
 
-    def _groups(self) -> list[Group]:
-        groups = self._line.groups()
-        if len(self._before) < self._most:
-            return groups  # there are reservations to be had
-        holding = {id(self._line.group_of(each.ask)) for each in self._before.values()}
-        mark = self._capacity.mark
-        return [
-            group
-            for group in groups
-            if group.touched or group.kept_from or group.looked != mark or id(group) in holding
-        ]
-
-    def _next(self, group: Group, limit_s: float = math.inf) -> _Turn | None:
-        ask = group.head(self._line.asks, limit_s)
+    def _head(self, group: Group) -> Ask | None:
+        ask = group.head(self._line.asks)
         if ask is None:
-            if limit_s == math.inf:
-                self._line.drop(group)
-            return None
-        return _Turn(ask.order, group, ask, limit_s)
+            self._line.drop(group)
+        return ask
 
-    def _take(self, turn: _Turn) -> _Turn | None:
-        """Place a group's next job, or see to it that it waits; the group's next turn."""
-        group, ask = turn.group, turn.ask
-        group.touched = False
+    def _has_a_chance(self, group: Group, ask: Ask) -> bool:
+        """Whether a group's first can be placed, or needs a reservation that can be had."""
+        freed = self._capacity.freed_since(group.looked)
+        if group.touched or freed is None or any(self._may_hold(worker, ask) for worker in freed):
+            return True
+        group.looked = self._mark
+        return len(self._kept) < self._most and not self._has_reservation(ask)
+
+    def _may_hold(self, worker_id: str, ask: Ask) -> bool:
+        """Whether a worker has room, as far as can be told in no time."""
+        room = self._capacity.rooms.get(worker_id)
+        if room is None or not room.takes(ask) or not room.open_for(ask):
+            return False
+        if worker_id not in self._largest:
+            run = DEVICE_TENTHS * room.longest_run()
+            self._largest[worker_id] = run or max(room.free, default=0)
+        return self._largest[worker_id] >= ask.tenths
+
+    def _take(self, group: Group, ask: Ask, limit_s: float) -> float:
+        """Place a group's next job, or see to it that it waits.
+
+        Returns the longest duration with which others of the group still have a chance; 0 for none.
+        """
         refused: list[str] = []
-        placement = self._place(ask, self._worth_looking_at(turn), refused)
+        placement = self._place(ask, self._worth_looking_at(group, limit_s), refused)
         if placement is not None:
             self._start(ask, placement)
-            return self._next(group, turn.limit_s)
-        if turn.limit_s == math.inf:
-            group.looked = -1 if ask.avoid else self._capacity.mark
+            return limit_s
+        if limit_s == math.inf:
+            group.touched = False
+            group.looked = -1 if ask.avoid else self._mark
             group.kept_from = tuple(refused)
             self._reserve(ask)
         slack_s = [(self._kept[worker].at_ms - self._now_ms) / 1000 for worker in refused]
-        limit_s = max((each for each in slack_s if 0 < each < ask.duration_s), default=0)
-        return self._next(group, limit_s) if limit_s else None
+        return max((each for each in slack_s if 0 < each < ask.duration_s), default=0)
 
-    def _worth_looking_at(self, turn: _Turn) -> Iterable[str] | None:
-        """The workers where there may be room for the group; ``None`` for any."""
-        group = turn.group
-        if turn.limit_s < math.inf:
+    def _worth_looking_at(self, group: Group, limit_s: float) -> Iterable[str] | None:
+        """The workers where there may be room for the group; ``None`` for any.
+
+        Those with room that is kept for others are of use to newcomers only: it has been seen that nobody
+        else is over in time, and time does not make that better.
+        """
+        if limit_s < math.inf:
             return group.kept_from
         freed = self._capacity.freed_since(group.looked)
-        return None if freed is None else [*group.kept_from, *freed]
+        return [*group.kept_from, *freed] if freed is not None and group.touched else freed
 
     def _place(self, ask: Ask, among: Iterable[str] | None, refused: list[str]) -> Placement | None:
         def allowed(room: Room, placement: Placement) -> bool:
@@ -199,18 +214,36 @@ class _Round:
         ends_ms = self._now_ms + ask.duration_s * 1000
         self._capacity.take(placement, cpu=ask.cpu, memory_mib=ask.memory_mib, ends_ms=ends_ms)
         self._line.remove(ask.job_id)
-        self._placements.append(placement)
+        self.placements.append(placement)
+        for worker, each in list(self._kept.items()):
+            if each.ask is ask:
+                self._release(worker)
+
+    def _release(self, worker: str) -> None:
+        """Keep the worker no more; those who were refused there may go there now."""
+        del self._kept[worker]
+        self.released = True
+        self._capacity.note_freed(worker)
+
+    def _has_reservation(self, ask: Ask) -> bool:
+        return any(each.ask is ask for each in self._kept.values())
 
     def _reserve(self, ask: Ask) -> None:
-        if len(self._kept) < self._most:
-            found = self._still(ask) or reserve(self._capacity, ask, self._now_ms, self._kept)
-            if found is not None:
-                self._kept[found.worker] = found
+        if self._has_reservation(ask):
+            return
+        if len(self._kept) >= self._most:
+            last = max(self._kept.values(), key=lambda each: each.ask.order)
+            if last.ask.order < ask.order:
+                return
+            self._release(last.worker)
+        found = reserve(self._capacity, ask, self._now_ms, self._kept)
+        if found is not None:
+            self._kept[found.worker] = found
 
-    def _still(self, ask: Ask) -> Reservation | None:
-        """The job's reservation, where that is still true."""
-        known = self._before.get(ask.job_id)
-        if known is None or known.worker in self._kept or known.at_ms < self._now_ms:
+    def _still(self, known: Reservation) -> Reservation | None:
+        """A reservation of the last round, where it is still true."""
+        ask = known.ask
+        if self._line.asks.get(ask.job_id) is not ask or known.at_ms < self._now_ms:
             return None
         state = self._capacity.state_of(known.worker)
         if state == known.seen:
