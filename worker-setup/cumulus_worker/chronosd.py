@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import fcntl
 import grp
+import json
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cumulus_worker import devices, holders, mps, settings
+from cumulus_worker import devices, holders, settings
 from cumulus_worker.clock import Clock
 from cumulus_worker.connection import Connection
 from cumulus_worker.devices import Device
@@ -62,9 +63,8 @@ async def serve() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     with _only_one(path), _listening(Path(settings.socket_path())) as listener:
-        found = await _devices()
-        in_use = bool(mps.pipe()) and any(device.kind == "nvidia" for device in found)
-        holder = holders.best(found, wanted=settings.wanted_backend(), exclusive=in_use)
+        found, exclusive = await _found()
+        holder = holders.best(found, wanted=settings.wanted_backend(), exclusive=exclusive)
         ledger = Ledger(LedgerFile(path), Clock(), holder)
         try:
             ledger.open(found)
@@ -110,24 +110,29 @@ async def _until(ended: asyncio.Event, stirred: asyncio.Event, ledger: Ledger) -
         ledger.keep()
         if not ledger.devices:
             # The driver may be ready later than this was.
-            ledger.use(await _devices())
+            ledger.use((await _found())[0])
 
 
-async def _devices() -> tuple[Device, ...]:
-    """What the probe finds, in a process of its own: a driver that hangs does not take bookings along."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+async def _found() -> tuple[tuple[Device, ...], bool]:
+    """The devices, and whether this process must not open them.
+
+    Asked in a process of its own: a driver that hangs does not take the bookings along.
+    """
     command = (sys.executable, "-m", "cumulus_worker.probe", "--devices")
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=Path(__file__).parents[1], stdout=pipe, stderr=pipe
+    )
     try:
         told, complaint = await asyncio.wait_for(process.communicate(), _PROBE_S)
     except asyncio.TimeoutError:
         process.kill()
         log.error("the GPUs did not answer within %.0f s: no device can be booked", _PROBE_S)
-        return ()
+        return (), True
     if process.returncode:
         raise CannotStart(complaint.decode(errors="replace").strip() or "the devices cannot be told")
-    return devices.read(told.decode())
+    answer = json.loads(told)
+    return devices.listed(answer["devices"]), answer["exclusive"]
 
 
 @contextlib.contextmanager

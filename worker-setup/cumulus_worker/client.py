@@ -18,8 +18,9 @@ _START_IT = "Start it: systemctl start cumulus-chronosd (or: service cumulus-chr
 class Client:
     """One connection, made when it is needed and made again after the daemon has been started again."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, timeout_s: float = _TIMEOUT_S) -> None:
         self._path = path
+        self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._pending = b""
 
@@ -51,7 +52,7 @@ class Client:
             return answer
         except (OSError, ValueError) as error:
             self.close()
-            if again and old:
+            if again and old and not isinstance(error, TimeoutError):
                 return self._asked(line, again=False)
             if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
                 raise Refusal(UNAVAILABLE, "chronosd does not run here", next=_START_IT) from None
@@ -70,7 +71,7 @@ class Client:
     def _connected(self) -> socket.socket:
         if self._socket is None:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(_TIMEOUT_S)
+            connection.settimeout(self._timeout_s)
             with contextlib.ExitStack() as stack:
                 stack.callback(connection.close)
                 connection.connect(self._path)

@@ -29,9 +29,16 @@ class BadDevices(Exception):
 def read(text: str) -> tuple[Device, ...]:
     """The devices of a JSON list, as probe writes it; what is left out has its default."""
     try:
-        listed = json.loads(text)
-        devices = tuple(_device(position, entry) for position, entry in enumerate(listed))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        return listed(json.loads(text))
+    except ValueError as error:
+        raise BadDevices(f"not a JSON list of devices: {error}") from None
+
+
+def listed(entries: Any) -> tuple[Device, ...]:
+    """The devices of a list that was read. Raises ``BadDevices``."""
+    try:
+        devices = tuple(_device(position, entry) for position, entry in enumerate(entries))
+    except (TypeError, AttributeError) as error:
         raise BadDevices(f"not a JSON list of devices: {error}") from None
     for names in ([d.index for d in devices], [d.uuid for d in devices]):
         if len(set(names)) < len(names):

@@ -42,14 +42,9 @@ StateDirectory=cumulus/chronos
 StateDirectoryMode=0700
 UMask=0077
 NoNewPrivileges=yes
-PrivateTmp=yes
 ProtectHome=yes
-ProtectSystem=strict
-ProtectControlGroups=yes
-RestrictAddressFamilies=AF_UNIX
-RestrictSUIDSGID=yes
-LockPersonality=yes
-CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER
+ProtectSystem=full
+# No PrivateTmp: MPS is reached there.
 
 [Install]
 WantedBy=multi-user.target

@@ -119,6 +119,13 @@ class Ledger:
         except Refusal:
             self._holder.drop(booking)
             raise
+        share, whose = (
+            request.tenths / WHOLE_TENTHS,
+            f"{request.owner} {request.key}".strip() or "nobody named",
+        )
+        log.info(
+            "%s has %s of device %d for %d s: %s", partition, share, device.index, request.seconds, whose
+        )
         return booking
 
     def release(self, partition: str) -> None:
@@ -132,6 +139,7 @@ class Ledger:
                 next="Nothing: it holds no share. chronos_cli list shows those that do",
             )
         self._holder.drop(booking)
+        log.info("%s is released", partition)
         self._save_later()
 
     def bookings(self, owner: str = "") -> list[Booking]:

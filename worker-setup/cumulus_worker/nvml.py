@@ -30,6 +30,8 @@ class Driver:
     #: The newest CUDA that it can run, such as 12.4.
     cuda: str = ""
     devices: tuple[Device, ...] = ()
+    #: Whether some GPU is only for one process at a time.
+    exclusive: bool = False
 
 
 def ask(library: Any = None) -> Driver:
@@ -41,11 +43,13 @@ def ask(library: Any = None) -> Driver:
         return Driver()
     try:
         devices: list[Device] = []
+        exclusive = False
         for handle in nvml.handles():
             # One that has fallen off the bus does not take the others with it.
             with contextlib.suppress(Failed):
                 devices += nvml.devices(handle, len(devices))
-        return Driver(nvml.version(), nvml.cuda(), tuple(devices))
+                exclusive = exclusive or nvml.is_exclusive(handle)
+        return Driver(nvml.version(), nvml.cuda(), tuple(devices), exclusive)
     finally:
         with contextlib.suppress(Failed):
             nvml.call("nvmlShutdown")
@@ -81,6 +85,13 @@ class _Nvml:
             self._device(slice_, first + position, compute, mig=True)
             for position, slice_ in enumerate(self._slices(handle))
         ]
+
+    def is_exclusive(self, handle: ctypes.c_void_p) -> bool:
+        """Whether not every process may use a GPU."""
+        mode = ctypes.c_uint()
+        with contextlib.suppress(Failed):
+            self.call("nvmlDeviceGetComputeMode", handle, ctypes.byref(mode))
+        return mode.value != 0
 
     def version(self) -> str:
         """The driver's, "" where it does not say."""

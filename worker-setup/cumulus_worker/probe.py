@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("usage: cumulus-probe [--json | --devices]", file=sys.stderr)
         return 1
     try:
-        told = [asdict(d) for d in found(nvml.ask())] if given == ["--devices"] else probe()
+        told = for_daemon() if given == ["--devices"] else probe()
     except devices.BadDevices as error:
         print(f"cumulus-probe: CUMULUS_CHRONOS_DEVICES: {error}", file=sys.stderr)
         return 1
@@ -59,6 +59,14 @@ def probe(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     }
     client.close()
     return told
+
+
+def for_daemon() -> dict[str, Any]:
+    """What chronosd needs of this. Raises ``BadDevices`` where given ones are none."""
+    driver = nvml.ask()
+    # A process of its own on a GPU would keep MPS, or a job, from it.
+    exclusive = bool(driver.devices) and (driver.exclusive or bool(mps.pipe()))
+    return {"devices": [asdict(device) for device in found(driver)], "exclusive": exclusive}
 
 
 def found(driver: nvml.Driver, environ: Mapping[str, str] = os.environ) -> tuple[Device, ...]:

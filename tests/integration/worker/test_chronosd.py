@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import socket
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from cumulus_worker.client import Client
 
 from .daemons import Daemon
 
@@ -213,6 +216,18 @@ def test_what_is_no_command_line_is_answered_or_hung_up_on(daemon: Daemon) -> No
         connection.sendall(b"x" * 100_000)
         assert lines.readline() == b""
     assert daemon.ask("list")["partitions"] == []
+
+
+def test_a_daemon_that_hangs_is_told(daemon: Daemon) -> None:
+    assert daemon.process is not None
+    client = Client(str(daemon.socket), timeout_s=0.2)
+    assert client.ask(["list"])["exit"] == 0
+    daemon.process.send_signal(signal.SIGSTOP)
+    error = client.ask(["list"])["answer"]["error"]
+    assert error["code"] == "UNAVAILABLE" and "ended or hangs" in error["message"]
+    daemon.process.send_signal(signal.SIGCONT)
+    assert client.ask(["list"])["exit"] == 0
+    client.close()
 
 
 def test_whoever_hangs_up_in_between_harms_nobody(daemon: Daemon) -> None:

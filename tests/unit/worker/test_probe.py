@@ -22,6 +22,7 @@ class Gpu:
         self, name: str, gib: int, *, slices: tuple[Gpu, ...] | None = None, lost: bool = False
     ) -> None:
         self.name, self.gib, self.slices, self.lost = name, gib, slices, lost
+        self.mode = 0
 
 
 class FakeNvml:
@@ -76,6 +77,10 @@ class FakeNvml:
         now._obj.value = int(slices is not None)
         return 0
 
+    def nvmlDeviceGetComputeMode(self, handle: ctypes.c_void_p, mode: Any) -> int:
+        mode._obj.value = self._of(handle).mode
+        return 0
+
     def nvmlDeviceGetMaxMigDeviceCount(self, handle: ctypes.c_void_p, count: Any) -> int:
         count._obj.value = 7
         return 0
@@ -113,6 +118,13 @@ def test_slices_stand_in_the_place_of_their_gpu() -> None:
     library = FakeNvml(Gpu("a", 80, slices=(Gpu("a 1g", 10), Gpu("a 2g", 20))), Gpu("b", 80))
     told = [(device.index, device.name, device.mig) for device in nvml.ask(library).devices]
     assert told == [(0, "a 1g", True), (1, "a 2g", True), (2, "b", False)]
+
+
+def test_a_gpu_for_one_process_at_a_time_is_known() -> None:
+    gpus = Gpu("a", 80), Gpu("b", 80)
+    assert not nvml.ask(FakeNvml(*gpus)).exclusive
+    gpus[1].mode = 3
+    assert nvml.ask(FakeNvml(*gpus)).exclusive
 
 
 def test_a_lost_gpu_does_not_take_the_others_along() -> None:
