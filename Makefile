@@ -6,7 +6,7 @@ BENCHES ?=
 LAB_OPTIONS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint image rig-up rig-down check-executors bench clean
+.PHONY: help setup run lab test lint image rig-up rig-down check-executors check-worker bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,10 @@ rig-down: ## Remove that Swarm, with all that is in it
 check-executors: ## The quickstart on every executor, from nothing: engine, images and rig are made for it
 	@scripts/setup test
 	@$(BIN)/python -m tests.acceptance.check_executors
+
+check-worker: ## One line makes a fresh host a worker, from nothing: engine, images, rig, host, a job on half a GPU
+	@scripts/setup test
+	@$(BIN)/python -m tests.acceptance.check_worker
 
 bench: ## Measure against the peers; BENCHES="cell log" for some of them
 	@scripts/setup bench
