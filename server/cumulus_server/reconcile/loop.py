@@ -214,13 +214,17 @@ class Reconciler:
         """A job whose booking has failed waits for a worker to come up, but not without end."""
         capacity = self.scheduler.capacity
         chosen = capacity.executor_for(ask)
-        anybody = any(
-            worker.ready and not worker.devices_message and worker.executor == chosen and suits(worker, ask)
-            for worker in (room.worker for room in capacity.rooms.values())
-        )
+        able = [
+            room.worker
+            for room in capacity.rooms.values()
+            if room.worker.ready and room.worker.executor == chosen and suits(room.worker, ask)
+        ]
+        anybody = any(not worker.devices_message for worker in able)
         left_s = self._elsewhere.left_s(job.id, anybody, self.patience.nobody_s)
         if left_s > 0:
             return left_s
+        if any(self._health.is_looked_at(worker.node) for worker in able):
+            return 1.0
         self._leave_line(job.id)
         error = self._elsewhere.last_error(job.id)
         await self.store.run(endings.of_queued(job.id, endings.to_target(error)))

@@ -131,6 +131,11 @@ class Health:
         known = self._nodes.get(node)
         return known is None or bool(known.why)
 
+    def is_looked_at(self, node: str) -> bool:
+        """Whether it is being found out just now whether something can be booked there."""
+        known = self._nodes.get(node)
+        return known is not None and known.looking
+
     def node_named(self, name: str) -> str:
         """The node of the worker that had this id when it was added; empty where there is none."""
         nodes = (node for node, known in self._nodes.items() if known.added.name == name)
@@ -140,8 +145,8 @@ class Health:
         """Somebody has found that nothing can be booked there, and why."""
         known = self._nodes.get(node)
         if known is not None:
+            self.look_soon(node)  # before it counts as away, so that the tries to reach it begin now
             self._set(node, known, why)
-            self.look_soon(node)
 
     def look_soon(self, node: str) -> None:
         """Look at this node again; one that is away is looked at in its turn."""

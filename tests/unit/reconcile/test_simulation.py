@@ -16,7 +16,7 @@ import pytest
 from cumulus_jupyter.protocol.errors import CumulusError
 from cumulus_jupyter.protocol.jobs import END_STATES
 from cumulus_server.executors.base import Device, StartFailed, StartRequest, Worker
-from cumulus_server.store import attempts, events
+from cumulus_server.store import JobRow, attempts, events
 from tests.fakes.executor import FakeExecutor, FakeWorld, Faults
 from tests.fakes.inline_store import InlineStore
 from tests.fakes.relay import FakeRelay, SimulatedRunner
@@ -34,12 +34,9 @@ class Simulation:
         self.random = random.Random(seed)
         self.store = InlineStore()
         self.runner = SimulatedRunner()
-        devices = tuple(Device(f"gpu{at}") for at in range(self.random.choice([1, 2, 4])))
-        workers = [
-            Worker(f"w{at}", "fake", slots=self.random.randint(1, 4), memory_mib=1000, devices=devices)
-            for at in range(self.random.choice([1, 1, 2]))
-        ]
-        self.world = FakeWorld(workers, behaviour=self.runner)
+        self.world = FakeWorld(self.workers(), behaviour=self.runner)
+        #: What a relay is built with besides.
+        self.outside: dict[str, Any] = {}
         self.relay: FakeRelay | None = None
         self.jobs: list[str] = []
         self.retries: dict[str, int] = {}
@@ -49,6 +46,13 @@ class Simulation:
         self._died = asyncio.Event()
         self.crashes = 0
 
+    def workers(self) -> list[Worker]:
+        devices = tuple(Device(f"gpu{at}") for at in range(self.random.choice([1, 2, 4])))
+        return [
+            Worker(f"w{at}", "fake", slots=self.random.randint(1, 4), memory_mib=1000, devices=devices)
+            for at in range(self.random.choice([1, 1, 2]))
+        ]
+
     def chance(self, share: float) -> bool:
         return not self.calm and self.random.random() < share
 
@@ -57,7 +61,7 @@ class Simulation:
         self.store.crash_after(None)
         faults = Faults(self._before_start, self._after_start, self._on_stop, self._on_destroy)
         executor = FakeExecutor(self.world, claim_timeout_s=30, faults=faults)
-        relay = FakeRelay(self.store, [executor])
+        relay = FakeRelay(self.store, [executor], **self.outside)
         relay.new_id = lambda: f"job{self.random.getrandbits(32):08x}"
         self.store.on_crash = lambda: self._dead(relay)
         if self.chance(0.5):
@@ -168,6 +172,7 @@ class Simulation:
             await (self.submit() if self.random.random() < 0.5 else self.disturb())
         self.calm, self.runner.claim_delay_s = True, 0.01
         self.store.crash_after(None)
+        self.mend()
         for _ in range(200):
             await asyncio.sleep(20)
             if keeper.done():
@@ -178,6 +183,13 @@ class Simulation:
         await self.check()
         keeper.cancel()
         await self.relay.crash()
+
+    def mend(self) -> None:
+        """Nothing goes wrong any more."""
+
+    def may_fail(self, job: JobRow) -> bool:
+        """Whether something was done to the job that can end it."""
+        return job.id in self.harmed
 
     async def _settled(self) -> bool:
         left = await self.store.run(attempts.load_unfinished)
@@ -197,7 +209,7 @@ class Simulation:
             ends = [body for body in bodies if body.get("state") in END_STATES]
             assert len(ends) == 1 and bodies[-1] is not None and bodies[-1] == ends[0]
             assert ends[0]["state"] == job.status
-            if job_id not in self.harmed:
+            if not self.may_fail(job):
                 assert job.status == "COMPLETED", (job.message, job.error)
             claimed = [key for key in self.runner.begun if key[0] == job_id]
             assert len(claimed) <= 1 + self.retries[job_id]

@@ -3,8 +3,7 @@ SELECT * FROM jobs WHERE ended_ms IS NULL OR released = 0 ORDER BY number;
 
 -- name: load_holding
 SELECT * FROM jobs
-WHERE released = 0 AND EXISTS (SELECT 1 FROM leases WHERE job_id = jobs.id AND leases.attempt = jobs.attempt)
-  AND id IN (SELECT job_id FROM leases)
+WHERE released = 0 AND (id, attempt) IN (SELECT job_id, attempt FROM leases)
 ORDER BY number;
 
 -- name: load_queued
