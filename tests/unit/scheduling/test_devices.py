@@ -72,7 +72,7 @@ def test_a_gpu_in_slices_is_its_slices(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     )
     found = nvidia_devices()
-    assert [(device.id, device.index) for device in found] == [("MIG-a", 0), ("MIG-b", 0), ("GPU-b", 1)]
+    assert [(device.id, device.index) for device in found] == [("MIG-a", 0), ("MIG-b", 1), ("GPU-b", 2)]
     assert all("sm_90" in device.capabilities for device in found)
 
 
@@ -105,11 +105,12 @@ def test_a_control_daemon_is_known_by_its_process(tmp_path: Path) -> None:
     place = {"CUDA_MPS_PIPE_DIRECTORY": str(pipes)}
     assert running_pipe(place, proc) == ""
     pipes.mkdir()
-    (pipes / "nvidia-cuda-mps-control.pid").write_text("41\n")
+    (pipes / "control").touch()
     assert running_pipe(place, proc) == ""  # it was killed
     (proc / "41").mkdir(parents=True)
     (proc / "41" / "comm").write_text("bash\n")
-    assert running_pipe(place, proc) == ""  # its number is another's now
+    (proc / "40").mkdir()
+    assert running_pipe(place, proc) == ""
     (proc / "41" / "comm").write_text("nvidia-cuda-mps\n")
     assert running_pipe(place, proc) == str(pipes)
 

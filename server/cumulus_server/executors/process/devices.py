@@ -37,7 +37,8 @@ def nvidia_devices() -> list[Device]:
         return []
     try:
         found = _Nvml(pynvml)
-        return [device for at in range(pynvml.nvmlDeviceGetCount()) for device in found.devices(at)]
+        devices = [device for at in range(pynvml.nvmlDeviceGetCount()) for device in found.devices(at)]
+        return [replace(device, index=at) for at, device in enumerate(devices)]
     except pynvml.NVMLError as error:
         log.warning("the NVIDIA devices cannot be listed: %s", error)
         return []
@@ -82,7 +83,7 @@ class _Nvml:
         handle = self._nvml.nvmlDeviceGetHandleByIndex(at)
         compute = self._known("nvmlDeviceGetCudaComputeCapability", handle, otherwise=())
         slices = list(self._slices(handle))
-        return [self._device(each, at, ".".join(map(str, compute))) for each in slices or [handle]]
+        return [self._device(each, ".".join(map(str, compute))) for each in slices or [handle]]
 
     def _slices(self, gpu: Any) -> Iterator[Any]:
         if self._known("nvmlDeviceGetMigMode", gpu, otherwise=(0, 0))[0]:
@@ -91,13 +92,12 @@ class _Nvml:
                 if found is not None:
                     yield found
 
-    def _device(self, handle: Any, at: int, compute: str) -> Device:
+    def _device(self, handle: Any, compute: str) -> Device:
         name = _text(self._nvml.nvmlDeviceGetName(handle))
         return Device(
             id=_text(self._nvml.nvmlDeviceGetUUID(handle)),
             name=name,
             memory_mib=int(self._nvml.nvmlDeviceGetMemoryInfo(handle).total) // 2**20,
-            index=at,
             kind="nvidia",
             capabilities=capabilities_of(name, compute, self._cuda),
         )
