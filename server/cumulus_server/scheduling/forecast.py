@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 
 from .model import DEVICE_TENTHS, Ask
 from .room import Able, Hold, Room
@@ -27,21 +27,20 @@ class Forecast:
         """The worker holds more or less than before, came, or went."""
         self._stale[worker_id] = None
 
-    def ascending(self) -> Iterator[tuple[int, Room]]:
-        """The workers with their lower bounds in epoch milliseconds, the earliest first."""
+    def ascending(self) -> Generator[tuple[int, Room], None, None]:
+        """The workers with their lower bounds in epoch milliseconds, the earliest first. To be closed."""
         self._refresh()
-        heap = self._heap
-        # A walk down the heap that leaves it as it is: a node's children come after it.
-        front = [(heap[0], 0)] if heap else []
-        seen = set()
-        while front:
-            (at_ms, _, worker_id), node = heapq.heappop(front)
-            for child in (2 * node + 1, 2 * node + 2):
-                if child < len(heap):
-                    heapq.heappush(front, (heap[child], child))
-            if self._at.get(worker_id) == at_ms and worker_id not in seen:
-                seen.add(worker_id)
-                yield at_ms, self._rooms[worker_id]
+        seen: dict[str, tuple[int, int, str]] = {}
+        try:
+            while self._heap:
+                entry = heapq.heappop(self._heap)
+                at_ms, _, worker_id = entry
+                if self._at.get(worker_id) == at_ms and worker_id not in seen:
+                    seen[worker_id] = entry
+                    yield at_ms, self._rooms[worker_id]
+        finally:
+            for entry in seen.values():
+                heapq.heappush(self._heap, entry)
 
     def _refresh(self) -> None:
         for worker_id in self._stale:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Container, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from .capacity import Capacity
@@ -83,16 +84,17 @@ def reserve(capacity: Capacity, ask: Ask, now_ms: int, taken: Container[str] = (
     avoid = capacity.avoided(ask)
     looked_at = 0
     for pool in capacity.pools(ask):
-        for bound_ms, room in pool.forecast(ask.tenths).ascending():
-            if best is not None and (max(now_ms, bound_ms) >= best.at_ms or looked_at >= _LOOKED_AT):
-                break
-            id = room.worker.id
-            if id in taken or id in avoid or not room.takes(ask):
-                continue
-            looked_at += 1
-            at_ms = earliest_ms(room, ask, now_ms, pool.able(ask))
-            if at_ms is not None and (best is None or at_ms < best.at_ms):
-                best = Reservation(ask, id, at_ms, capacity.state_of(id))
+        with closing(pool.forecast(ask.tenths).ascending()) as rooms:
+            for bound_ms, room in rooms:
+                if best is not None and (max(now_ms, bound_ms) >= best.at_ms or looked_at >= _LOOKED_AT):
+                    break
+                id = room.worker.id
+                if id in taken or id in avoid or not room.takes(ask):
+                    continue
+                looked_at += 1
+                at_ms = earliest_ms(room, ask, now_ms, pool.able(ask))
+                if at_ms is not None and (best is None or at_ms < best.at_ms):
+                    best = Reservation(ask, id, at_ms, capacity.state_of(id))
     return best
 
 
@@ -125,6 +127,8 @@ class _Round:
                 capacity.note_freed(worker)
             else:
                 self._kept[worker] = still
+        #: The worker kept for a job, by job.
+        self._kept_for = {each.ask.job_id: worker for worker, each in self._kept.items()}
         self._mark = capacity.mark
         self._largest: dict[str, int] = {}
         self.placements: list[Placement] = []
@@ -160,7 +164,7 @@ class _Round:
         if group.touched or freed is None or any(self._may_hold(worker, ask) for worker in freed):
             return True
         group.looked = self._mark
-        return len(self._kept) < self._most and not self._has_reservation(ask)
+        return len(self._kept) < self._most and ask.job_id not in self._kept_for
 
     def _may_hold(self, worker_id: str, ask: Ask) -> bool:
         """Whether a worker has room, as far as can be told in no time."""
@@ -177,6 +181,8 @@ class _Round:
 
         Returns the longest duration with which others of the group still have a chance; 0 for none.
         """
+        if limit_s == math.inf and not self._has_a_chance(group, ask):
+            return 0  # somebody ahead has taken what there was
         refused: list[str] = []
         placement = self._place(ask, self._worth_looking_at(group, limit_s), refused)
         if placement is not None:
@@ -215,30 +221,29 @@ class _Round:
         self._capacity.take(placement, cpu=ask.cpu, memory_mib=ask.memory_mib, ends_ms=ends_ms)
         self._line.remove(ask.job_id)
         self.placements.append(placement)
-        for worker, each in list(self._kept.items()):
-            if each.ask is ask:
-                self._release(worker)
+        self._largest.pop(placement.worker, None)
+        if ask.job_id in self._kept_for:
+            self._release(ask.job_id)
 
-    def _release(self, worker: str) -> None:
-        """Keep the worker no more; those who were refused there may go there now."""
+    def _release(self, job_id: str) -> None:
+        """Keep the job's worker no more; those who were refused there may go there now."""
+        worker = self._kept_for.pop(job_id)
         del self._kept[worker]
         self.released = True
         self._capacity.note_freed(worker)
 
-    def _has_reservation(self, ask: Ask) -> bool:
-        return any(each.ask is ask for each in self._kept.values())
-
     def _reserve(self, ask: Ask) -> None:
-        if self._has_reservation(ask):
+        if ask.job_id in self._kept_for:
             return
         if len(self._kept) >= self._most:
             last = max(self._kept.values(), key=lambda each: each.ask.order)
             if last.ask.order < ask.order:
                 return
-            self._release(last.worker)
+            self._release(last.ask.job_id)
         found = reserve(self._capacity, ask, self._now_ms, self._kept)
         if found is not None:
             self._kept[found.worker] = found
+            self._kept_for[ask.job_id] = found.worker
 
     def _still(self, known: Reservation) -> Reservation | None:
         """A reservation of the last round, where it is still true."""
