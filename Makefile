@@ -2,11 +2,12 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 BENCHES ?=
+ARGS ?=
 # Jupyter refuses to run as root unless it is told that this is meant.
 LAB_OPTIONS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint image rig-up rig-down check-executors check-worker bench clean
+.PHONY: help setup run lab test lint image rig-up rig-down check-executors check-worker dev-setup dev-start dev-logs dev-stop bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -54,6 +55,18 @@ check-executors: ## The quickstart on every executor, from nothing: engine, imag
 check-worker: ## One line makes a fresh host a worker, from nothing: engine, images, rig, host, a job on half a GPU
 	@scripts/setup test
 	@$(BIN)/python -m tests.acceptance.check_worker
+
+dev-setup: ## Rent a host for a relay; ARGS="--help" for what can be asked for, here and below
+	@scripts/dev-setup $(ARGS)
+
+dev-start: ## Build the relay on the rented host from this working tree, and start it; again after a change
+	@scripts/dev-start $(ARGS)
+
+dev-logs: ## Follow what the relay on the rented host writes
+	@scripts/dev-logs $(ARGS)
+
+dev-stop: ## Give the rented host back; tells what it has cost, and asks
+	@scripts/dev-stop $(ARGS)
 
 bench: ## Measure against the peers; BENCHES="cell log" for some of them
 	@scripts/setup bench
