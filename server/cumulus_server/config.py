@@ -54,6 +54,8 @@ class RelayConfig:
     allow_simulated_devices: bool = True
     #: Executors, the preferred one first; empty for the local processes, and whatever engine is there.
     executors: tuple[str, ...] = ()
+    #: "best-fit": a job goes to the GPU where it leaves the least over; "first-fit": to the first with room.
+    placement: str = "best-fit"
     #: Address of the Docker Engine; empty for the one of this machine.
     docker_host: str = ""
     #: Address of the Swarm's manager; empty for ``docker_host``.
@@ -137,6 +139,11 @@ class Cumulus(Configurable):
         Unicode(),
         help="Executors, the preferred one first, of process, docker and swarm;"
         " empty: process, and docker and swarm where their engine is there.",
+    ).tag(config=True)
+    placement = Unicode(
+        RelayConfig.placement,
+        help="best-fit: a job goes to the GPU where it leaves the least over, so that whole ones stay whole;"
+        " first-fit: to the first with room.",
     ).tag(config=True)
     docker_host = Unicode(
         "", help="Address of the Docker Engine, such as unix:///var/run/docker.sock; empty: this machine's."

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from cumulus_jupyter.protocol.errors import InvalidArgument
 
+from .scheduling.packing import PLACEMENTS
+
 if TYPE_CHECKING:
     from .config import RelayConfig
 
@@ -27,6 +29,7 @@ _ENGINES = ("unix", "tcp", "ssh", "http", "https")
 def check_settings(config: RelayConfig) -> None:
     """Raise ``InvalidArgument`` naming the first setting that cannot be used."""
     _check_executors(config.executors)
+    _check_placement(config.placement)
     _check_engine("docker_host", config.docker_host)
     _check_engine("swarm_host", config.swarm_host)
     _check_images(config.job_images)
@@ -50,6 +53,11 @@ def _check_executors(names: tuple[str, ...]) -> None:
             raise _wrong("executors", list(names), f"there is no executor {name!r}", f"There are: {known}.")
     if len(set(names)) < len(names):
         raise _wrong("executors", list(names), "one is named twice", "Name each once, the preferred first.")
+
+
+def _check_placement(name: str) -> None:
+    if name not in PLACEMENTS:
+        raise _wrong("placement", name, "there is no such placement", f"There are: {', '.join(PLACEMENTS)}.")
 
 
 def _check_engine(name: str, host: str) -> None:

@@ -31,7 +31,7 @@ class LocalMoving:
     def __init__(self, relay: Relay) -> None:
         names = relay.config.executors or EXECUTORS
         executors = [build_executor(name, relay) for name in names]
-        scheduler = Scheduler(names)
+        scheduler = Scheduler(names, relay.config.placement)
         self._doors = Doors(relay)
         remotes = Remotes(lambda: ensure_key(relay.config)[0], relay.config.ssh_timeout_s)
         self._health = Health(lambda: load_added(relay), remotes)

@@ -56,6 +56,7 @@ def test_a_file_elsewhere_is_read(tmp_path: Path) -> None:
         ("wholly_unknown: 1", "Known are"),
         ("history_s: long", "history_s: Expected `int`, got `str`"),
         ("history_s: -1", "at least 0"),
+        ("placement: worst-fit", "There are: best-fit, first-fit"),
         ("simulated_gpus: 65", "at most 64"),
         ("allow_simulated_devices: 3", "allow_simulated_devices"),
         ("process_pythons: /usr/bin/python3", "process_pythons"),
