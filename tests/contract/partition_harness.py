@@ -1,0 +1,89 @@
+"""What the suite of partitions is run against: a fake, and the worker's own daemon behind a real sshd."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+import asyncssh
+
+from cumulus_server.partitions.remote import Remote
+from cumulus_server.workers.remotes import Remotes
+from cumulus_server.workers.ssh import Host as SshHost
+from tests.fakes.chronos import FakeChronos, FakeNode, FakeRemote
+from tests.integration.worker.hosts import Host
+from tests.rig.docker import docker
+
+NODE, NOWHERE = "node", "nowhere"
+DEVICES = [{"uuid": "GPU-a", "name": "Simulated", "memory_mib": 1000}, {"uuid": "GPU-b"}]
+
+
+class PartitionHarness(Protocol):
+    """A node with two devices, and another that cannot be reached."""
+
+    remote: Remote
+
+    def kill(self) -> None:
+        """End the node's daemon as by a crash."""
+
+    def start(self) -> None:
+        """Start it again, with what it had."""
+
+    def close(self) -> None:
+        """Remove all."""
+
+
+class FakePartitionHarness:
+    """In memory."""
+
+    def __init__(self) -> None:
+        nodes = {NODE: FakeNode("w", devices=2), NOWHERE: FakeNode("x", sshd=False)}
+        self._node = nodes[NODE]
+        self.remote: Remote = FakeRemote(FakeChronos(nodes))
+
+    def kill(self) -> None:
+        self._node.chronosd = False
+
+    def start(self) -> None:
+        self._node.chronosd = True
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class HostHarness:
+    """A container with sshd, the user whose key may do nothing else, and chronosd."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        file = Path(self._folder.name, "key")
+        key.write_private_key(file)
+        self.host = Host()
+        self.host.authorize(key.export_public_key().decode().strip())
+        self.start()
+        there = SshHost(self.host.address, 22, "cumulus", self.host.host_key)
+        self.remotes = Remotes(lambda: file, timeout_s=10.0)
+        self.remotes.know({NODE: there, NOWHERE: SshHost(there.address, 1, there.user, there.host_key)})
+        self.remote: Remote = self.remotes
+
+    def kill(self) -> None:
+        self.host.kill_daemon()
+
+    def start(self) -> None:
+        told = [
+            "--env",
+            f"CUMULUS_CHRONOS_DEVICES={json.dumps(DEVICES)}",
+            "--env",
+            "CUMULUS_CHRONOS_BACKEND=ledger",
+        ]
+        run = "exec /opt/cumulus/worker/chronosd >>/tmp/log 2>&1"
+        docker("exec", "--detach", *told, self.host.name, "sh", "-c", run)
+        self.host.sh("until chronos_cli version >/dev/null 2>&1; do sleep 0.1; done")
+
+    def close(self) -> None:
+        self.remotes.close()
+        self.host.remove()
+        self._folder.cleanup()
