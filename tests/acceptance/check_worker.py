@@ -1,4 +1,4 @@
-"""``make check-worker``: a fresh host, the one line, a job on half a GPU, and a line that says how it went."""
+"""``make check-worker``: a fresh host, the one line, a job on half a GPU, and a line that sums it up."""
 
 from __future__ import annotations
 
