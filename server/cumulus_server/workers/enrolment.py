@@ -6,13 +6,14 @@ Implements ``relay.contract.Hosts``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cumulus_jupyter.protocol.enrolment import Enrolled, JobImage, Ready, SshAccess, SwarmOrder
-from cumulus_jupyter.protocol.errors import FailedPrecondition
+from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition
 
 from ..config import RelayConfig
 from ..door.certificate import pin_of
@@ -148,6 +149,8 @@ class SwarmHosts:
 
     async def changed(self) -> None:
         """Have the workers looked at."""
+        with contextlib.suppress(CumulusError):  # it is seen a little later
+            await (await self._membership()).look()
         await self._changed()
 
     async def _membership(self) -> Membership:

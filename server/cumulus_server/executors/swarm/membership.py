@@ -12,6 +12,7 @@ from typing import Any
 from cumulus_jupyter.protocol.errors import FailedPrecondition, NotFound
 
 from ..containers.failures import EngineRefused, Missing
+from . import nodes
 from .manager import Manager
 from .nodes import Node
 from .supplies import Supplies
@@ -74,9 +75,12 @@ class Membership:
         return str((await self._manager.call(lambda api: api.inspect_swarm()))["ID"])
 
     async def nodes(self) -> dict[str, Node]:
-        """The nodes by id, as they are now; whoever watches the Swarm knows them then as well."""
+        """The nodes by id, as they are now."""
+        return nodes.parse(await self._manager.nodes())
+
+    async def look(self) -> None:
+        """Have the executor know the nodes as they are now. Who calls this tells that they have changed."""
         await self._watch.look_at_nodes()
-        return dict(self._watch.nodes)
 
     async def label(
         self, node_id: str, labels: Mapping[str, str], replaces: Callable[[str], bool] = lambda name: False
