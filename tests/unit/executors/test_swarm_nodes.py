@@ -66,6 +66,13 @@ def test_a_node_that_takes_nothing_says_why(changed: dict[str, str], word: str) 
     assert not worker.ready and word in worker.message
 
 
+def test_of_a_worker_that_was_added_it_is_told_how_it_comes_back_or_is_forgotten() -> None:
+    (worker,) = workers(node(state="down", labels={"ssh.address": "192.0.2.7:22"}))
+    assert "setup-worker.sh" in worker.message and "docker node rm" in worker.message
+    (worker,) = workers(node(state="down"))
+    assert "setup-worker.sh" not in worker.message
+
+
 def test_a_manager_is_a_worker_only_where_it_takes_work() -> None:
     active, drained = node("a", id="1" * 12, role="manager"), node("b", role="manager", availability="drain")
     assert [worker.id for worker in workers(active, drained)] == ["a"]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...scheduling.labels import devices_of, is_ours
+from ...scheduling.labels import SSH_ADDRESS, devices_of, is_ours
 from ..base import Device, Worker
 from ..containers.settings import default_slots
 from ..process.devices import simulated_devices
@@ -17,6 +17,8 @@ OLDEST_ENGINE = 25
 #: Names that are other executors' workers.
 _TAKEN = ("local", "docker")
 _MIB = 2**20
+#: What a worker's user is told of one that may have left for good.
+_COMING_BACK = "; setup-worker.sh there brings it back, `docker node rm` forgets it"
 _DOWN = ("down", "disconnected")
 
 
@@ -47,10 +49,15 @@ class Node:
         return self.state in _DOWN
 
     @property
+    def added(self) -> bool:
+        """Whether it was made a worker by a relay."""
+        return any(name == SSH_ADDRESS for name, _ in self.labels)
+
+    @property
     def trouble(self) -> str:
         """Why it takes nothing new; empty where it does."""
         if self.down:
-            return self.message or "Swarm does not hear of it"
+            return (self.message or "Swarm does not hear of it") + (_COMING_BACK if self.added else "")
         if self.state != "ready":
             return f"its state is {self.state}: the manager has not heard of it yet"
         if self.availability == "drain":
