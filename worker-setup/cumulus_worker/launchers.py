@@ -30,6 +30,8 @@ sys.exit(main())
 _UNIT = """[Unit]
 Description=Bookings of GPU shares for Cumulus
 After=local-fs.target nvidia-persistenced.service
+# It is to be there again as soon as it can be, however often that takes.
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any, BinaryIO
 
 from cumulus_worker import __version__
 from cumulus_worker.client import Client
 from cumulus_worker.words import invalid
 
+#: A relay asks every minute. One that was cut off may leave a channel behind that never ends by itself.
+_IDLE_S = 3600.0
 
-def run(client: Client, questions: BinaryIO, answers: BinaryIO) -> int:
+
+class _Forsaken(Exception):
+    """Nobody has asked anything for so long that nobody is there."""
+
+
+def run(client: Client, questions: BinaryIO, answers: BinaryIO, *, idle_s: float = _IDLE_S) -> int:
     """Greet, then answer until the input ends; the exit status."""
+    signal.signal(signal.SIGALRM, _forsaken)
     try:
         _say(answers, _greeting(client))
-        for line in iter(questions.readline, b""):
+        while line := _next(questions, idle_s):
             if line.strip():
                 _say(answers, _answered(client, line))
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (BrokenPipeError, KeyboardInterrupt, _Forsaken):
         # Whoever asked is gone; what was booked stays.
         pass
     finally:
         client.close()
     return 0
+
+
+def _next(questions: BinaryIO, idle_s: float) -> bytes:
+    signal.setitimer(signal.ITIMER_REAL, idle_s)
+    try:
+        return questions.readline()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _forsaken(number: int, frame: object) -> None:
+    raise _Forsaken
 
 
 def _greeting(client: Client) -> dict[str, Any]:

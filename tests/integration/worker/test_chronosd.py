@@ -10,7 +10,6 @@ import socket
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from cumulus_worker.client import Client
 
@@ -84,76 +83,6 @@ def test_two_with_the_same_key_get_the_same_partition(daemon: Daemon) -> None:
         answers = list(calls.map(daemon.ask, ["create 0 0.4 60 --owner relay --key job-1"] * 6))
     assert len({answer["partition"] for answer in answers}) == 1
     assert daemon.ask("available 0") == {"device": 0, "fraction": 0.6}
-
-
-class Session:
-    """A ``chronos_cli session`` that is spoken with."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.process = daemon.open_cli("session")
-        self.greeting = self.line()
-        self.asked = 0
-
-    def line(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def say(self, text: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-
-    def ask(self, line: str) -> dict[str, Any]:
-        self.asked += 1
-        self.say(json.dumps({"id": self.asked, "argv": line.split()}))
-        told = self.line()
-        assert told["id"] == self.asked and told["exit"] == int("error" in told["answer"])
-        answer: dict[str, Any] = told["answer"]
-        return answer
-
-    def end(self) -> None:
-        out, err = self.process.communicate(timeout=60)
-        assert (self.process.returncode, out, err) == (0, "", "")
-
-
-def test_a_session(daemon: Daemon) -> None:
-    session = Session(daemon)
-    assert session.greeting == {"chronos": "cumulus", "version": "0.1.0", "backend": "ledger"}
-    created = session.ask("create 0 0.5 60 --owner relay --key job-1")
-    assert created["fraction"] == 0.5 and created["uuid"] == "GPU-a"
-    assert session.ask("list --owner relay --json")["partitions"][0]["key"] == "job-1"
-    assert session.ask("create 0 0.6 60")["error"]["code"] == "REFUSED"
-    assert session.ask("nonsense")["error"]["code"] == "INVALID"
-    assert session.ask(f"release {created['partition']}")["released"]
-    for broken in ("x", "[]", '{"id": 7}', '{"id": 7, "argv": "list"}', '{"id": 7, "argv": [1]}'):
-        session.say(broken)
-        told = session.line()
-        assert told["exit"] == 1 and told["answer"]["error"]["code"] == "INVALID"
-    assert session.ask("available 0")["fraction"] == 1.0
-    session.end()
-
-
-def test_a_session_outlives_the_daemon(daemon: Daemon) -> None:
-    session = Session(daemon)
-    before = session.ask("create 0 0.5 60")
-    daemon.kill()
-    assert session.ask("list")["error"]["code"] == "UNAVAILABLE"
-    daemon.start()
-    assert session.ask("list")["partitions"][0]["partition"] == before["partition"]
-    daemon.kill()
-    daemon.start()
-    assert session.ask("create 0 0.5 60")["device"] == 0
-    session.end()
-
-
-def test_a_session_begins_without_the_daemon(daemon: Daemon) -> None:
-    daemon.stop()
-    session = Session(daemon)
-    assert session.greeting["backend"] == "" and session.greeting["error"]["code"] == "UNAVAILABLE"
-    daemon.start()
-    assert session.ask("list") == {"partitions": [], "backend": "ledger"}
-    session.end()
 
 
 def test_only_its_group_may_use_the_socket(daemon: Daemon) -> None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import asyncssh
 import pytest
 
+from cumulus_worker import __version__
+
 from .hosts import Host
 
 #: What nobody may do through the gate, beyond words that it does not know.
@@ -102,7 +104,7 @@ def test_only_the_group_may_ask(host: Host) -> None:
 def test_the_probe_of_a_user_who_may_not_ask_docker(host: Host) -> None:
     told = json.loads(host.try_("cumulus-probe", user="cumulus").stdout)
     assert told["os"] == "debian 13" and told["python"].startswith("3.13.")
-    assert told["chronos"] == {"running": True, "backend": "chronos", "version": "0.1.0"}
+    assert told["chronos"] == {"running": True, "backend": "chronos", "version": __version__}
     [device] = told["devices"]
     assert device["kind"] == "opencl" and device["memory_mib"] > 0 and "cpu" in device["name"]
     assert told["docker"] == {"version": "", "nvidia": False, "swarm": "", "node_id": ""}
