@@ -57,11 +57,24 @@ def hold(shares: Sequence[Share], devices: Sequence[Device]) -> Held:
     env = {"CUDA_VISIBLE_DEVICES": ",".join(seen), "NVIDIA_VISIBLE_DEVICES": ",".join(seen) or "void"}
     if not seen:
         return Held(env, (), NONE)
+    # All devices of a worker have the same daemon. Whole ones go through it as well, without limits: a GPU
+    # may be set to let nobody else in.
+    pipe = _by_id(devices)[seen[0]].mps_pipe
+    mounts: tuple[tuple[str, str], ...] = ()
+    if pipe:
+        env["CUDA_MPS_PIPE_DIRECTORY"] = pipe
+        # The daemon's own path, so that nothing which it tells its clients is elsewhere for them.
+        mounts = ((pipe, pipe), (shm_folder(pipe), _SHM))
     part = fraction(shares, devices)
     if not part.share:
-        return Held(env, (), MIG if all(id.startswith("MIG-") for id in seen) else NONE)
-    (share,) = shares
-    return _part(env, share, _by_id(devices)[share.device], part)
+        return Held(env, mounts, MIG if all(id.startswith("MIG-") for id in seen) else NONE)
+    # Without a limit of memory, MPS shares processors only: the name would promise too much.
+    if not pipe or not part.memory_mib:
+        return Held(env, mounts, FRAMEWORK)
+    # Numbered as the job sees its devices, of which there is one.
+    env["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = f"0={part.memory_mib}M"
+    env["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = f"{part.share * 100:.0f}"
+    return Held(env, mounts, MPS)
 
 
 def visible(shares: Sequence[Share], devices: Sequence[Device]) -> list[str]:
@@ -90,21 +103,6 @@ def shm_folder(pipe: str) -> str:
     Clients map memory that the daemon's server has made, so a container must see the same folder.
     """
     return str(_PLUGIN_ROOT / "shm") if _PLUGIN_ROOT in PurePosixPath(pipe).parents else _SHM
-
-
-def _part(env: dict[str, str], share: Share, device: Device, part: Fraction) -> Held:
-    # Without a limit of memory, MPS shares processors only: the name would promise too much.
-    if not device.mps_pipe or not part.memory_mib:
-        return Held(env, (), FRAMEWORK)
-    env |= {
-        "CUDA_MPS_PIPE_DIRECTORY": device.mps_pipe,
-        # Numbered as the job sees its devices, of which there is one.
-        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": f"0={part.memory_mib}M",
-        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": str(share.tenths * 100 // DEVICE_TENTHS),
-    }
-    # The daemon's own path, so that nothing which it tells its clients is elsewhere for them.
-    pipe = (device.mps_pipe, device.mps_pipe)
-    return Held(env, (pipe, (shm_folder(device.mps_pipe), _SHM)), MPS)
 
 
 def _by_id(devices: Sequence[Device]) -> dict[str, Device]:

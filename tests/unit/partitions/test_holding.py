@@ -43,7 +43,7 @@ def test_the_limit_is_of_the_first_device_that_the_job_sees():
 def test_mps_without_a_known_memory_holds_no_share():
     device = Device("GPU-a", kind="nvidia", mps_pipe=PIPE)
     held = hold(of(device, 5), [device])
-    assert held.enforced_by == "framework" and not held.mounts
+    assert held.enforced_by == "framework" and "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT" not in held.env
 
 
 @pytest.mark.parametrize("tenths", [1, 9])
@@ -54,10 +54,21 @@ def test_without_mps_the_frameworks_are_told(tenths):
 
 
 def test_whole_devices_need_nothing_to_hold_them():
-    other = Device("GPU-b", "NVIDIA H100", 80_000, kind="nvidia", mps_pipe=PIPE)
-    held = hold([*of(SHARED, 10), *of(other, 10)], [SHARED, other])
+    other = Device("GPU-b", "NVIDIA H100", 80_000, kind="nvidia")
+    held = hold([*of(H100, 10), *of(other, 10)], [H100, other])
     assert held.enforced_by == "none" and held.mounts == ()
     assert held.env == {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b", "NVIDIA_VISIBLE_DEVICES": "GPU-a,GPU-b"}
+
+
+def test_whole_devices_go_through_mps_without_limits():
+    """A GPU that only one process may have is the daemon's."""
+    held = hold(of(SHARED, 10), [SHARED])
+    assert held.enforced_by == "none" and held.mounts == ((PIPE, PIPE), ("/dev/shm", "/dev/shm"))
+    assert held.env == {
+        "CUDA_VISIBLE_DEVICES": "GPU-a",
+        "NVIDIA_VISIBLE_DEVICES": "GPU-a",
+        "CUDA_MPS_PIPE_DIRECTORY": PIPE,
+    }
 
 
 def test_a_slice_is_held_by_the_hardware():
