@@ -1,7 +1,7 @@
 """Reads what the provider's command line answers with --raw, for the dev scripts.
 
-``dev-answers.py WHAT [WORD]`` reads JSON from standard input and writes lines that a shell can read. Exit 3 where the
-answer is none of that kind.
+``dev-answers.py WHAT [WORD]`` reads JSON from standard input and writes lines that a shell can read. Exit 3
+where the answer is none of that kind.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _HOUR_S = 3600.0
 
 def offers(answer: Any) -> list[str]:
     """One line for each offer, the cheapest first: ``ID PRICE DESCRIPTION``."""
-    found = sorted((float(each["dph_total"]), each) for each in answer if "dph_total" in each and "id" in each)
-    return [f"{int(each['id'])} {price:.4f} {_described(each)}" for price, each in found]
+    found = sorted(answer, key=lambda each: float(each["dph_total"]))
+    return [f"{int(each['id'])} {float(each['dph_total']):.4f} {_described(each)}" for each in found]
 
 
 def created(answer: Any) -> list[str]:
@@ -59,7 +59,8 @@ def instance(answer: Any) -> list[str]:
 
 def keys(answer: Any) -> list[str]:
     """The account's public SSH keys, in whatever shape the list has."""
-    return sorted({" ".join(word.split()[:2]) for word in _texts(answer) if word.startswith(("ssh-", "ecdsa-"))})
+    words = (text.split() for text in _texts(answer) if text.startswith(("ssh-", "ecdsa-", "sk-")))
+    return sorted({" ".join(each[:2]) for each in words if len(each) > 1})
 
 
 def _described(offer: dict[str, Any]) -> str:
