@@ -9,7 +9,7 @@ import sys
 from tests.homes import fresh_home
 
 #: Those of containers: they need an engine, and two of them the rig.
-CONTAINERS = ("cold", "swarm", "swarmlog", "fleet")
+CONTAINERS = ("cold", "swarm", "swarmlog", "fleet", "partition")
 BENCHES = ("cell", "throughput", "log", "array", "import", "memory", *CONTAINERS)
 LIMIT_S = 900
 

@@ -31,8 +31,8 @@ class PartitionHarness(Protocol):
     def start(self) -> None:
         """Start it again, with what it had."""
 
-    def close(self) -> None:
-        """Remove all."""
+    def clear(self) -> None:
+        """Let go of the node."""
 
 
 class FakePartitionHarness:
@@ -49,12 +49,15 @@ class FakePartitionHarness:
     def start(self) -> None:
         self._node.chronosd = True
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """Nothing is left."""
 
 
 class HostHarness:
-    """A container with sshd, the user whose key may do nothing else, and chronosd."""
+    """A container with sshd, the user whose key may do nothing else, and chronosd.
+
+    The container serves many tests; each begins with nothing booked, and with a connection of its own.
+    """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
@@ -64,10 +67,21 @@ class HostHarness:
         self.host = Host()
         self.host.authorize(key.export_public_key().decode().strip())
         self.start()
+        self._key = file
+        self.connect()
+
+    def connect(self) -> None:
+        """Begin anew, on the event loop that runs now."""
         there = SshHost(self.host.address, 22, "cumulus", self.host.host_key)
-        self.remotes = Remotes(lambda: file, timeout_s=10.0)
+        self.remotes = Remotes(lambda: self._key, timeout_s=10.0)
         self.remotes.know({NODE: there, NOWHERE: SshHost(there.address, 1, there.user, there.host_key)})
         self.remote: Remote = self.remotes
+
+    def clear(self) -> None:
+        """Release all that is booked, and hang up."""
+        self.remotes.close()
+        for entry in self.host.cli("list")["partitions"]:
+            self.host.cli(f"release {entry['partition']}")
 
     def kill(self) -> None:
         self.host.kill_daemon()
@@ -84,6 +98,5 @@ class HostHarness:
         self.host.sh("until chronos_cli version >/dev/null 2>&1; do sleep 0.1; done")
 
     def close(self) -> None:
-        self.remotes.close()
         self.host.remove()
         self._folder.cleanup()

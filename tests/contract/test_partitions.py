@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -15,16 +15,24 @@ from cumulus_server.scheduling.model import Device, Share
 from .partition_harness import NODE, NOWHERE, FakePartitionHarness, HostHarness, PartitionHarness
 
 DEVICES = (Device("GPU-a", index=0), Device("GPU-b", index=1))
-HARNESSES = {"fake": FakePartitionHarness, "chronosd": HostHarness}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[HostHarness]:
+    made = HostHarness()
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=["fake", pytest.param("chronosd", marks=pytest.mark.needs_engine)])
 async def harness(request: pytest.FixtureRequest) -> AsyncIterator[PartitionHarness]:
+    made: PartitionHarness = FakePartitionHarness()
     if request.param == "chronosd":
-        request.getfixturevalue("engine")
-    made: PartitionHarness = HARNESSES[request.param]()
+        made = request.getfixturevalue("host")
+        assert isinstance(made, HostHarness)
+        made.connect()
     yield made
-    made.close()
+    made.clear()
 
 
 @pytest.fixture

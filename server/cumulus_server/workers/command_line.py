@@ -34,7 +34,8 @@ class CommandLine:
         self._timeout_s = timeout_s
         self._on_lost = on_lost
         self._opening = asyncio.Lock()
-        self._connection: asyncssh.SSHClientConnection | None = None
+        #: Open, lost, or not there yet.
+        self.connection: asyncssh.SSHClientConnection | None = None
         self._session: _Session | None = None
         self._failure: Unreachable | None = None
         self._failed_at = 0.0
@@ -53,7 +54,7 @@ class CommandLine:
 
     def close(self) -> None:
         """End the connection. Idempotent; the next command opens another one."""
-        connection, self._connection, self._session = self._connection, None, None
+        connection, self.connection, self._session = self.connection, None, None
         if connection is not None:
             connection.abort()
 
@@ -75,7 +76,7 @@ class CommandLine:
                 raise
 
     def _is_open(self) -> bool:
-        if self._connection is None or self._connection.is_closed():
+        if self.connection is None or self.connection.is_closed():
             return False
         return self._session is None or not self._session.ended
 
@@ -99,7 +100,7 @@ class CommandLine:
         except BaseException:
             connection.abort()
             raise
-        self._connection, self._session = connection, session if spoken else None
+        self.connection, self._session = connection, session if spoken else None
 
     def _ended(self) -> None:
         if self._session is not None:
@@ -115,9 +116,9 @@ class CommandLine:
     async def _run_once(self, words: Sequence[str]) -> Answer:
         import asyncssh
 
-        assert self._connection is not None
+        assert self.connection is not None
         try:
-            done = await self._connection.run(shlex.join([_CLI, *words]), stdin=asyncssh.DEVNULL)
+            done = await self.connection.run(shlex.join([_CLI, *words]), stdin=asyncssh.DEVNULL)
         except (OSError, asyncssh.Error) as error:
             self.close()
             raise Unreachable(f"the SSH connection to {self.host.where} was lost: {error}") from None

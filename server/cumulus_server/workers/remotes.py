@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..partitions.remote import Answer, Unreachable
 from .command_line import CommandLine
 from .ssh import Host
+
+if TYPE_CHECKING:
+    import asyncssh
 
 __all__ = ["Remotes"]
 
@@ -44,6 +48,11 @@ class Remotes:
                 next="Run the line that %cumulus add-worker prints on that host.",
             )
         return await line.run(words, options)
+
+    def connection(self, node: str) -> asyncssh.SSHClientConnection | None:
+        """The open connection to a node, for commands of other kinds."""
+        line = self._lines.get(node)
+        return None if line is None else line.connection
 
     def close(self) -> None:
         """Close all connections. Idempotent."""
