@@ -88,16 +88,17 @@ def jobs_table(views: Sequence[JobView], now_ms: int | None = None) -> Table:
 def job_table(view: JobView) -> Table:
     """One job, one property a row."""
     now = int(time.time() * 1000)
+    held = share_words(view.devices, view.enforced_by)
     rows: list[tuple[str, object]] = [
         ("id", view.id),
         ("name", view.name),
         ("state", view.state + (", to be cancelled" if view.cancel_requested else "")),
-        ("why", view.message),
+        ("why", view.message if view.message != held else ""),
         ("asked for", asked(view)),
         ("executor", view.executor),
         ("image", view.image),
         ("worker", view.worker),
-        ("devices", share_words(view.devices, view.enforced_by)),
+        ("devices", held),
         ("priority", view.priority or None),
         ("attempt", view.attempt),
         ("created", f"{age(now - view.created_ms)} ago"),

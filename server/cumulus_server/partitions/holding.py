@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..scheduling.devices import nvidia_ids
+from ..scheduling.devices import is_nvidia, nvidia_ids
 from ..scheduling.model import DEVICE_TENTHS, Device, Share
 
 MPS, MIG, FRAMEWORK, NONE = "mps", "mig", "framework", "none"
@@ -68,8 +68,7 @@ def hold(shares: Sequence[Share], devices: Sequence[Device]) -> Held:
     part = fraction(shares, devices)
     if not part.share:
         return Held(env, mounts, MIG if all(id.startswith("MIG-") for id in seen) else NONE)
-    # Without a limit of memory, MPS shares processors only: the name would promise too much.
-    if not pipe or not part.memory_mib:
+    if _holder(pipe, part.memory_mib) == FRAMEWORK:
         return Held(env, mounts, FRAMEWORK)
     # Numbered as the job sees its devices, of which there is one.
     env["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = f"0={part.memory_mib}M"
@@ -93,8 +92,7 @@ def fraction(shares: Sequence[Share], devices: Sequence[Device]) -> Fraction:
 
 def would_hold(device: Device) -> str:
     """What would hold a job to a part of this device: for people who look at a worker."""
-    share = Share(device.id, DEVICE_TENTHS // 2)
-    return hold([share], [device]).enforced_by
+    return _holder(device.mps_pipe, device.memory_mib // DEVICE_TENTHS) if is_nvidia(device) else NONE
 
 
 def shm_folder(pipe: str) -> str:
@@ -103,6 +101,11 @@ def shm_folder(pipe: str) -> str:
     Clients map memory that the daemon's server has made, so a container must see the same folder.
     """
     return str(_PLUGIN_ROOT / "shm") if _PLUGIN_ROOT in PurePosixPath(pipe).parents else _SHM
+
+
+def _holder(pipe: str, memory_mib: int) -> str:
+    # Without a limit of memory, MPS shares processors only: the name would promise too much.
+    return MPS if pipe and memory_mib else FRAMEWORK
 
 
 def _by_id(devices: Sequence[Device]) -> dict[str, Device]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cumulus_jupyter.protocol.events import State
@@ -40,8 +42,10 @@ def test_frameworks_hold_themselves_only() -> None:
 
 def test_a_job_says_what_holds_its_share() -> None:
     job = JobView("j", "RUNNING", "", "me", 0, 1, Resources(gpu=0.5), devices=[HALF], enforced_by="none")
-    shown = ["devices", "0.5 of NVIDIA H100, held by nothing: the share is a booking only"]
-    assert shown in job_table(job).rows
+    words = "0.5 of NVIDIA H100, held by nothing: the share is a booking only"
+    for message in ("", words):  # which a running job's message says too
+        rows = dict(job_table(replace(job, message=message)).rows)
+        assert rows["devices"] == words and "why" not in rows
 
 
 def test_a_worker_says_what_would_hold_a_share() -> None:
