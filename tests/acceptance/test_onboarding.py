@@ -81,8 +81,8 @@ def test_one_line_makes_a_fresh_host_a_worker(
 def test_a_rented_container_is_refused_at_once(rig: Rig) -> None:
     host = rig.add_host("rented", rented=True)
     try:
-        docker("cp", str(SCRIPT), f"{host.container}:/root/setup-worker.sh")
-        done = host.ssh("bash /root/setup-worker.sh --relay https://192.0.2.1 --token t", LINE_S)
+        docker("cp", str(SCRIPT), f"{host.container}:/tmp/setup-worker.sh")
+        done = host.ssh("bash /tmp/setup-worker.sh --relay https://192.0.2.1 --token t", LINE_S)
     finally:
         rig.remove_host("rented")
     assert done.status == 1
