@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,17 @@ _HELP = ("help", "--help", "-h")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status, 0 or 1 as upstream's."""
-    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = _done(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever read this has enough; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _done(given: Sequence[str]) -> int:
     argv = [word for word in given if word != "--json"]
     as_json = len(argv) < len(given)
     client = Client(settings.socket_path())

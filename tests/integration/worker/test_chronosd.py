@@ -8,10 +8,13 @@ import resource
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from cumulus_worker.client import Client
+from tests.patience import LIMIT_S
 
 from .daemons import Daemon
 
@@ -37,6 +40,22 @@ def test_words_that_are_none(daemon: Daemon) -> None:
         assert refused.returncode == 1 and "Usage:" in refused.stdout and refused.stderr.startswith("[ERROR]")
     assert daemon.cli("help").returncode == 0
     assert daemon.ask("create 0 0.25 60")["error"]["code"] == "INVALID"
+
+
+def test_whoever_has_read_enough_is_not_complained_to(daemon: Daemon) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as nobody:
+        command = [sys.executable, "-m", "cumulus_worker.chronos_cli", "stats"]
+        listed = subprocess.run(
+            command,
+            env=daemon.environment,
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=LIMIT_S,
+        )
+    assert (listed.returncode, listed.stderr) == (1, b"")
 
 
 def test_killed_and_started_again(daemon: Daemon) -> None:
