@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.homes import wait_for
+from tests.homes import alive, wait_for
 from tests.rig import node
-from tests.rig.docker import answers, docker
-from tests.rig.rig import LABEL, run_name, sockets
+from tests.rig.docker import answers, docker, lines
+from tests.rig.rig import LABEL, default_name, run_name, sockets
 
 PORTS = ("22", "2377", "8443")
 #: Number of its inner bridge: no node of a rig has it.
@@ -38,6 +39,7 @@ class Host:
 @contextmanager
 def host(public_key: str, *, engine: bool = True) -> Iterator[Host]:
     """A host that accepts this key; without ``engine`` a container as providers rent them out."""
+    _remove_forsaken()
     name = f"{run_name()}-rented{'' if engine else '-plain'}"
     folder = sockets() / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,17 +56,27 @@ def host(public_key: str, *, engine: bool = True) -> Iterator[Host]:
     try:
         bridge = json.loads(docker("network", "inspect", "--format", "{{json .IPAM.Config}}", "bridge"))[0]
         made = Host(name, bridge["Gateway"], f"unix://{folder / 'rented.sock'}")
-        script = 'mkdir -p -m 700 /root/.ssh && echo "$0" >/root/.ssh/authorized_keys'
+        script = 'mkdir -p -m 700 ~/.ssh && echo "$0" >~/.ssh/authorized_keys'
         made.shell("sh", "-c", script, public_key)
         assert not engine or wait_for(lambda: answers(made.engine), _READY_S)
         yield made
     finally:
-        docker("rm", "--force", "--volumes", name)
-        if engine:
-            docker("volume", "rm", "--force", f"{name}-data")
-        for leaving in folder.iterdir():
-            leaving.unlink()
-        folder.rmdir()
+        _remove(name)
+
+
+def _remove(name: str) -> None:
+    docker("rm", "--force", "--volumes", name)
+    docker("volume", "rm", "--force", f"{name}-data")
+    shutil.rmtree(sockets() / name, ignore_errors=True)
+
+
+def _remove_forsaken() -> None:
+    """Hosts of test runs that were killed."""
+    ours = f"{default_name()}-run"
+    for name in lines("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"):
+        run, rented, _ = name.removeprefix(ours).partition("-rented")
+        if name.startswith(ours) and rented and not alive(int(run)):
+            _remove(name)
 
 
 def base_image(minor: str) -> str:

@@ -123,7 +123,7 @@ def test_a_change_starts_it_anew_with_what_it_knew(rented: Rented) -> None:
     assert changed.status == 0 and rented.inspect()["Id"] != before
     with CumulusClient(url, token) as client:
         assert client.run(divmod, 7, 2, gpu=0.5) == (3, 1)
-        assert len(client.list()) >= 2, "jobs of before are still known"
+        assert len(client.jobs()) >= 2, "jobs of before are still known"
     logs = rented.account.run("dev-logs", "--no-follow", "--tail", "50")
     assert "Runners of swarm reach this relay at" in logs.out + logs.err
 
