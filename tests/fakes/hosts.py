@@ -81,7 +81,8 @@ class FakeHosts:
         if self.refuse is not None:
             raise self.refuse
         name = self.up[ready.node_id]
-        return Admitted(name, ready.ssh.address or peer, "cumulus", {"devices": self.devices})
+        probe = {**ready.probe, "devices": self.devices}
+        return Admitted(name, ready.ssh.address or peer, "cumulus", probe)
 
     async def dismiss(self, node_id: str) -> None:
         """Remove the node."""

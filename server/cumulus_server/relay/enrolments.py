@@ -218,8 +218,12 @@ def note() -> str:
 
 
 def _was(before: EnrolledWorker, now: EnrolledWorker) -> bool:
-    """Whether a host has joined the Swarm again, as another node."""
-    same = before.session_hash == now.session_hash or before.host_key == now.host_key
+    """Whether a host has joined the Swarm again, as another node.
+
+    Machines made of one image share a host key, and have names of their own.
+    """
+    called = before.probe.get("hostname") == now.probe.get("hostname")
+    same = before.session_hash == now.session_hash or called and before.host_key == now.host_key
     return same and before.node_id != now.node_id
 
 

@@ -52,10 +52,13 @@ class Relay:
         await self.enrolments.enrol(token, Enrol(key, hostname))
         return token
 
-    async def ready(self, node_id: str, key: str = KEY, host_key: str = HOST_KEY) -> str:
+    async def ready(
+        self, node_id: str, key: str = KEY, host_key: str = HOST_KEY, hostname: str = "gpu1"
+    ) -> str:
         """The host says that it is ready; what the worker is called."""
         session = await self.enrolments.session(key)
-        answer = await self.enrolments.ready(session, Ready(node_id, SshDoor(host_key)), PEER)
+        ready = Ready(node_id, SshDoor(host_key), {"hostname": hostname})
+        answer = await self.enrolments.ready(session, ready, PEER)
         return answer.worker
 
     async def leave(self, key: str = KEY, node_id: str = "") -> str:

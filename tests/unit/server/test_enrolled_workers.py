@@ -151,6 +151,21 @@ async def test_copies_of_one_machine_are_two_workers(relay: Relay) -> None:
     assert [row.node_id for row in await relay.rows()] == ["node2"]
 
 
+async def test_a_copy_of_a_machine_that_is_down_does_not_put_that_out(relay: Relay) -> None:
+    for node_id, key, hostname in (("node1", KEY, "gpu1"), ("node2", OTHER_KEY, "gpu2")):
+        await relay.enrolled(key, hostname)
+        relay.hosts.up[node_id] = hostname
+        await relay.ready(node_id, key, hostname=hostname)
+        relay.hosts.down[node_id] = relay.hosts.up.pop(node_id)
+    assert relay.hosts.dismissed == []
+    # A host of the same name and key, set up from nothing, is the one that was there.
+    await relay.enrolled("8" * 64, "gpu1")
+    relay.hosts.up["node3"] = "gpu1"
+    await relay.ready("node3", "8" * 64, hostname="gpu1")
+    assert relay.hosts.dismissed == ["node1"]
+    assert [row.node_id for row in await relay.rows()] == ["node2", "node3"]
+
+
 async def test_nobody_takes_another_hosts_node(relay: Relay) -> None:
     await relay.enrolled()
     relay.hosts.up["node1"] = "gpu1"
