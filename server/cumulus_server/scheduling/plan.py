@@ -132,7 +132,7 @@ class _Round:
         self._mark = capacity.mark
         self._largest: dict[str, int] = {}
         self.placements: list[Placement] = []
-        #: Whether a worker is not kept any more that was kept when others were looked at.
+        #: Whether a worker may not be kept any more that was kept when others were looked at.
         self.released = False
 
     def run(self) -> Kept:
@@ -222,6 +222,8 @@ class _Round:
         self._line.remove(ask.job_id)
         self.placements.append(placement)
         self._largest.pop(placement.worker, None)
+        # Somebody ahead of the one it is kept for may have taken its place: that is looked at anew.
+        self.released = self.released or placement.worker in self._kept
         if ask.job_id in self._kept_for:
             self._release(ask.job_id)
 
@@ -235,13 +237,14 @@ class _Round:
     def _reserve(self, ask: Ask) -> None:
         if ask.job_id in self._kept_for:
             return
-        if len(self._kept) >= self._most:
-            last = max(self._kept.values(), key=lambda each: each.ask.order)
-            if last.ask.order < ask.order:
-                return
-            self._release(last.ask.job_id)
+        last = max((each.ask for each in self._kept.values()), key=lambda other: other.order, default=None)
+        full = len(self._kept) >= self._most
+        if full and last is not None and last.order < ask.order:
+            return
         found = reserve(self._capacity, ask, self._now_ms, self._kept)
         if found is not None:
+            if full and last is not None:
+                self._release(last.job_id)
             self._kept[found.worker] = found
             self._kept_for[ask.job_id] = found.worker
 
