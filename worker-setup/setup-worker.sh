@@ -16,6 +16,11 @@ SOCKET=/var/run/docker.sock
 OS_RELEASE=/etc/os-release
 SERVICE=cumulus-chronosd
 NEEDED_MIB=4096
+# What a node of the relay's Swarm must have at least.
+DOCKER_MAJOR=25
+DOCKER_MAKERS=https://download.docker.com/linux
+DOCKER_KEY=/etc/apt/keyrings/cumulus-docker.asc
+DOCKER_LIST=/etc/apt/sources.list.d/cumulus-docker.list
 TOOLKIT_VERSION=1.19.1
 TOOLKIT=https://nvidia.github.io/libnvidia-container
 TOOLKIT_KEY=/etc/apt/keyrings/cumulus-nvidia-toolkit.asc
@@ -152,6 +157,15 @@ cgroups_writable() {
     mkdir $folder/cumulus-check && rmdir $folder/cumulus-check
 }
 
+check_docker() {
+    local version
+    command -v dockerd >/dev/null || return 0
+    version=$(dockerd --version | sed 's/^Docker version //; s/,.*//')
+    [ "${version%%.*}" -ge "$DOCKER_MAJOR" ] ||
+        fail "The Docker of this host, $version, is too old: $DOCKER_MAJOR or newer is needed." \
+            "Put a newer one in its place (the packages of Docker's makers have it), then run the same line again."
+}
+
 check_disk() {
     local free
     free=$(df --output=avail --block-size=1M "$(first_existing /var/lib/docker)" | tail -n 1)
@@ -206,6 +220,7 @@ check_host() {
     check_root
     check_distribution
     check_rights
+    check_docker
     check_disk
     check_ports
     check_gpu
@@ -360,6 +375,32 @@ apt_update() {
     apt update || fail "apt-get update fails." "Put right what it says above (network, proxy, sources), then run the same line again."
 }
 
+# add_source KEY_FILE KEY_URL LIST_FILE SOURCE INSTEAD: packages of another maker, signed by its own key.
+add_source() {
+    mkdir -p "$(dirname "$1")"
+    curl -fsSL --retry 3 --connect-timeout 10 -o "$1" "$2" ||
+        fail "The key of the packages at ${2%/*} could not be fetched." "Let this host reach that address$5, then run the same line again."
+    printf 'deb [arch=%s signed-by=%s] %s\n' "$(dpkg --print-architecture)" "$1" "$4" >"$3"
+    apt_update
+}
+
+# The distribution's own is used where it is new enough.
+own_docker_is_new() {
+    local version
+    version=$(apt-cache policy docker.io | sed -n 's/^ *Candidate: //p')
+    version=${version#*:}
+    [[ $version =~ ^[0-9]+ ]] && [ "${BASH_REMATCH[0]}" -ge "$DOCKER_MAJOR" ]
+}
+
+add_docker_source() {
+    local id codename
+    id=$(distribution | cut -d ' ' -f 1)
+    # shellcheck disable=SC1090
+    codename=$(. "$OS_RELEASE" && echo "$VERSION_CODENAME")
+    add_source "$DOCKER_KEY" "$DOCKER_MAKERS/$id/gpg" "$DOCKER_LIST" "$DOCKER_MAKERS/$id $codename stable" \
+        ", or use a distribution with a newer Docker of its own (Debian 13)"
+}
+
 toolkit_is_there() {
     local version
     version=$(dpkg-query -W -f '${Version}' nvidia-container-toolkit 2>/dev/null) || return 1
@@ -369,11 +410,8 @@ toolkit_is_there() {
 # Older ones show every GPU to every container.
 install_toolkit() {
     if ! toolkit_is_there; then
-        mkdir -p "$(dirname "$TOOLKIT_KEY")"
-        curl -fsSL --retry 3 --connect-timeout 10 -o "$TOOLKIT_KEY" "$TOOLKIT/gpgkey" ||
-            fail "NVIDIA's key for its packages could not be fetched from $TOOLKIT." "Let this host reach it, then run the same line again."
-        printf 'deb [signed-by=%s] %s/stable/deb/%s /\n' "$TOOLKIT_KEY" "$TOOLKIT" "$(dpkg --print-architecture)" >"$TOOLKIT_LIST"
-        apt_update
+        # shellcheck disable=SC2016
+        add_source "$TOOLKIT_KEY" "$TOOLKIT/gpgkey" "$TOOLKIT_LIST" "$TOOLKIT/stable/deb/\$(ARCH) /" ""
         apt_install nvidia-container-toolkit
         toolkit_is_there || fail "The NVIDIA container toolkit here is older than $TOOLKIT_VERSION, which lets containers see GPUs that are not theirs." \
             "Remove other sources of it from /etc/apt/sources.list.d, then run the same line again."
@@ -497,13 +535,13 @@ remove_packages() {
         if [ -n "$extra" ]; then
             note "The packages that were installed stay, since others need them: $(echo "$extra" | tr '\n' ' ')"
         else
-            ! grep -qx docker.io "$STATE/packages" || docker_was_ours=yes
+            ! grep -qxE 'docker\.io|docker-ce' "$STATE/packages" || docker_was_ours=yes
             if [ -n "$docker_was_ours" ]; then stop_docker; fi
             apt purge -y "${ours[@]}"
             [ -z "$docker_was_ours" ] || rm -rf /var/lib/docker/* /var/lib/containerd /var/log/docker.log
         fi
     fi
-    rm -f "$TOOLKIT_LIST" "$TOOLKIT_KEY"
+    rm -f "$TOOLKIT_LIST" "$TOOLKIT_KEY" "$DOCKER_LIST" "$DOCKER_KEY"
     rm -rf "$STATE"
 }
 
@@ -556,6 +594,10 @@ join() {
     mapfile -t wanted < <(lacking docker.io iptables python3 python3-venv openssh-server)
     mapfile -t device_packages < <([ -z "$opencl" ] || lacking pocl-opencl-icd ocl-icd-libopencl1)
     if [ $((${#wanted[@]} + ${#device_packages[@]})) -gt 0 ]; then step lists "reading the lists of packages" apt_update; fi
+    if [ "${wanted[0]:-}" = docker.io ] && ! own_docker_is_new; then
+        step makers "adding the packages of Docker's makers: the distribution's Docker is older than $DOCKER_MAJOR" add_docker_source
+        wanted[0]=docker-ce
+    fi
     if [ "${#wanted[@]}" -gt 0 ]; then step packages "installing ${wanted[*]}" apt_install "${wanted[@]}"; fi
     if has_nvidia; then step toolkit "installing the NVIDIA container toolkit" install_toolkit; fi
 

@@ -268,3 +268,44 @@ def test_an_option_that_does_not_exist(script: Script) -> None:
     done = subprocess.run(["bash", SCRIPT, "--nonsense"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no such option: --nonsense" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [("26.1.5+dfsg1", True), ("25.0", True), ("20.10.24+dfsg1", False)]
+)
+def test_a_docker_that_is_too_old(script: Script, version: str, known: bool) -> None:
+    script.command("dockerd", f"echo 'Docker version {version}, build abc'")
+    done = script.run("step host 'checking' check_docker")
+    assert (done.returncode == 0) is known, done.stdout
+    if not known:
+        assert f"The Docker of this host, {version}, is too old: 25 or newer is needed." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("candidate", "new"),
+    [("28.2.2-0ubuntu1~24.04.1", 0), ("5:26.1.5", 0), ("20.10.24+dfsg1-1", 1), ("(none)", 1)],
+)
+def test_which_docker_is_installed(script: Script, candidate: str, new: int) -> None:
+    script.command("apt-cache", f"printf 'docker.io:\\n  Installed: (none)\\n  Candidate: {candidate}\\n'")
+    assert script.run("own_docker_is_new").returncode == new
+
+
+def test_docker_s_makers_packages(script: Script) -> None:
+    release = script.folder / "os-release"
+    release.write_text("ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n")
+    script.command("curl", 'echo "$@"; while [ $# -gt 0 ]; do [ "$1" != -o ] || echo KEY >"$2"; shift; done')
+    done = script.run(
+        f"OS_RELEASE={release} DOCKER_KEY={script.folder}/keys/docker DOCKER_LIST={script.folder}/list; "
+        "apt() { true; }; step makers 'adding' add_docker_source"
+    )
+    assert done.returncode == 0, done.stdout
+    source = (script.folder / "list").read_text()
+    assert f"signed-by={script.folder}/keys/docker] " in source
+    assert source.endswith("/linux/debian bookworm stable\n")
+    script.command("curl", "exit 6")
+    done = script.run(
+        f"OS_RELEASE={release} DOCKER_KEY={script.folder}/key; step makers 'adding' add_docker_source"
+    )
+    assert done.returncode == 1
+    assert "could not be fetched" in done.stdout
+    assert "use a distribution with a newer Docker of its own" in done.stdout

@@ -15,12 +15,25 @@ def fetch(terms: str) -> None:
     """Bring the terms' images to this host's engine, and note which ones were not there before."""
     engine, relay = Engine(), Relay(state.load())
     for image in state.read_terms(terms)["images"]:
-        if engine.image(image["name"]).get("Id") == image["id"]:
+        if _is_there(engine, image):
             continue
         _remember(image["name"])
         if not _pulled(engine, image):
             _streamed(engine, relay, image["name"])
-        print(image["name"])
+        # Engines with another store of images call the same image by another id.
+        known = {**state.load().get("images", {}), image["name"]: _pair(engine, image)}
+        state.keep(images=known)
+
+
+def _is_there(engine: Engine, image: Mapping[str, Any]) -> bool:
+    found = engine.image(image["name"]).get("Id", "")
+    known = state.load().get("images", {}).get(image["name"])
+    return found == image["id"] or (bool(found) and known == _pair(engine, image))
+
+
+def _pair(engine: Engine, image: Mapping[str, Any]) -> list[str]:
+    """The image's id at the relay, and here."""
+    return [image["id"], engine.image(image["name"]).get("Id", "")]
 
 
 def has_registry(name: str) -> bool:
