@@ -10,7 +10,7 @@ from tests.homes import fresh_home
 
 #: Those of containers: they need an engine, and two of them the rig.
 CONTAINERS = ("cold", "swarm", "swarmlog", "fleet", "partition")
-BENCHES = ("cell", "throughput", "log", "array", "import", "memory", *CONTAINERS)
+BENCHES = ("cell", "throughput", "log", "array", "import", "memory", "placement", *CONTAINERS)
 LIMIT_S = 900
 
 

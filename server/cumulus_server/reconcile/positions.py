@@ -16,6 +16,8 @@ from ..store import Store, Transaction, jobs
 _BATCH = 200
 #: Places up to here are told one by one; those behind, when they have come a tenth closer.
 _NEAR = 20
+#: Of those behind, so many are looked at in one round; with a long line, everybody's turn comes in time.
+_FAR = 400
 
 
 class Announcer:
@@ -27,6 +29,7 @@ class Announcer:
         self._after_s = after_s
         self._joined: dict[str, float] = {}
         self._told: dict[str, Waiting] = {}
+        self._next = _NEAR
 
     def joined(self, job_id: str) -> None:
         """The job waits from now on."""
@@ -38,19 +41,24 @@ class Announcer:
         self._told.pop(job_id, None)
 
     async def announce(self) -> None:
-        """Tell everybody whose place has changed."""
+        """Tell those whose place has changed: all at the head of the line, and the next ones of the rest."""
         if not self._joined:
             return
         before = asyncio.get_running_loop().time() - self._after_s
         news = [
             waiting
-            for waiting in self._scheduler.waiting()
+            for waiting in self._looked_at()
             if self._joined.get(waiting.job_id, before + 1) <= before and self._is_news(waiting)
         ]
         for start in range(0, len(news), _BATCH):
             batch = news[start : start + _BATCH]
             await self._store.run(partial(_write, batch=batch), durable=False)
             self._told.update((told.job_id, told) for told in batch if told.job_id in self._joined)
+
+    def _looked_at(self) -> list[Waiting]:
+        start = self._next if self._next < len(self._scheduler.line) else _NEAR
+        self._next = start + _FAR
+        return self._scheduler.waiting(0, _NEAR) + self._scheduler.waiting(start, self._next)
 
     def _is_news(self, waiting: Waiting) -> bool:
         told = self._told.get(waiting.job_id)

@@ -56,7 +56,6 @@ def test_a_file_elsewhere_is_read(tmp_path: Path) -> None:
         ("wholly_unknown: 1", "Known are"),
         ("history_s: long", "history_s: Expected `int`, got `str`"),
         ("history_s: -1", "at least 0"),
-        ("placement: worst-fit", "There are: best-fit, first-fit"),
         ("simulated_gpus: 65", "at most 64"),
         ("allow_simulated_devices: 3", "allow_simulated_devices"),
         ("process_pythons: /usr/bin/python3", "process_pythons"),
@@ -107,6 +106,7 @@ def test_executors_and_images_come_from_either_place(tmp_path: Path) -> None:
     [
         ("executors", ["dokcer"], "There are: process, docker, swarm"),
         ("executors", ["docker", "docker"], "named twice"),
+        ("placement", "worst-fit", "There are: best-fit, first-fit"),
         ("docker_host", "/var/run/docker.sock:1?", ""),
         ("docker_host", "localhost:2375", "no engine's address"),
         ("swarm_host", "tcp://", "no engine's address"),
