@@ -5,7 +5,7 @@ from __future__ import annotations
 from cumulus_jupyter.protocol.jobs import DeviceView, WorkerView
 
 from ..partitions.holding import would_hold
-from ..scheduling.model import DEVICE_TENTHS
+from ..scheduling.model import DEVICE_TENTHS, Worker
 from ..scheduling.room import Room
 
 
@@ -32,9 +32,13 @@ def worker_view(room: Room) -> WorkerView:
         pythons=list(worker.pythons),
         labels=dict(worker.labels),
         jobs=list(room.holds),
-        message=worker.message,
+        message=worker.message or _of_devices(worker),
         capabilities=sorted(worker.capabilities.union(*(each.capabilities for each in worker.devices))),
         slots=worker.slots,
         used_cpu=round(worker.cpu - room.cpu, 6),
         used_memory_mib=worker.memory_mib - room.memory_mib,
     )
+
+
+def _of_devices(worker: Worker) -> str:
+    return f"its GPUs take no job now: {worker.devices_message}" if worker.devices_message else ""
