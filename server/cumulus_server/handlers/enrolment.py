@@ -5,6 +5,7 @@ They take a one-time token or a worker's session key, and nothing else takes tho
 
 from __future__ import annotations
 
+import time
 from typing import TypeVar
 
 import msgspec
@@ -38,7 +39,9 @@ class HostHandler(BearerHandler):
 
     async def session(self, *, left: bool = False) -> WorkerSession:
         """Whose the key is. Raises ``Unauthenticated``."""
-        return await self.relay.enrolments.session(self.bearer, left=left)
+        found = await self.relay.enrolments.session(self.bearer, left=left)
+        self.relay.last_request_s = time.monotonic()  # an idle relay stays while hosts are set up
+        return found
 
     def decoded(self, kind: type[T]) -> T:
         """The body. Raises ``InvalidArgument``."""
