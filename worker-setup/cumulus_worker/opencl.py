@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from cumulus_worker.devices import Device
@@ -15,6 +19,8 @@ _DEVICE_NAME = 0x102B
 _DEVICE_GLOBAL_MEMORY_BYTES = 0x101F
 _ANY_TYPE = 0xFFFFFFFF
 _MOST = 64
+#: Where PoCL keeps what it has compiled. It has no device where it can't write there.
+_CACHE = "POCL_CACHE_DIR"
 
 
 def devices(library: Any = None) -> list[Device]:
@@ -23,6 +29,25 @@ def devices(library: Any = None) -> list[Device]:
         loaded = library if library is not None else ctypes.CDLL(_LIBRARY)
     except OSError:
         return []
+    with _own_cache():
+        return _found(loaded)
+
+
+@contextlib.contextmanager
+def _own_cache() -> Iterator[None]:
+    """A cache that can be written: PoCL's own choice in /tmp is whose who came first."""
+    if _CACHE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="cumulus-opencl-", ignore_cleanup_errors=True) as folder:
+        os.environ[_CACHE] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_CACHE]
+
+
+def _found(loaded: Any) -> list[Device]:
     found: list[Device] = []
     for platform in _listed(lambda most, ids, count: loaded.clGetPlatformIDs(most, ids, count)):
         platform_name = _text(loaded.clGetPlatformInfo, platform, _PLATFORM_NAME)
