@@ -1,8 +1,8 @@
-"""Placement: what a decision takes as clusters and queues grow, and how full a mixed day's load fills a cluster.
+"""Placement: what a decision takes as clusters and queues grow, and how full a mixed day's load fills one.
 
 Everything is in virtual time and from one seed. A decision is a round of planning after a job has ended or
-come: who starts on what has become free. The day's load is shares and whole GPUs, for minutes to hours, more of
-it by day than by night; jobs end before the time they asked for.
+come: who starts on what has become free. The day's load is shares and whole GPUs, for minutes to hours,
+more of it by day than by night; jobs end before the time they asked for.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Cluster:
 
 
 def decisions(workers: int, waiting: int, count: int = 3000) -> dict[str, float]:
-    """A full cluster with a queue: microseconds for each job that ends, or comes, and for telling positions."""
+    """A full cluster with a queue: microseconds for each job that ends, or comes, or is told."""
     dice = random.Random(1)
     cluster = Cluster.of(workers)
     number = 0
@@ -238,8 +238,8 @@ def main() -> None:
         best = utilisation(workers, load, BEST_FIT)
         first = utilisation(workers, load, FIRST_FIT)
         more = {"workers": workers, "load": load, "aim": AIM, **best, "first_fit": first["share_of_bound"]}
-        held = Measurement("placement-day", best["share_of_bound"], 1.0, "no placement holds more", "part", more)
-        print(held.line(), flush=True)
+        held = best["share_of_bound"]
+        print(Measurement("placement-day", held, 1.0, "no placement holds more", "part", more).line())
 
 
 if __name__ == "__main__":

@@ -88,3 +88,34 @@ def test_what_is_waited_for_is_named() -> None:
     capacity.take(placement)
     assert waiting_reason(capacity, Ask("b", tenths=3)) == "waiting for 0.3 of a GPU, 0 free on one now"
     assert waiting_reason(capacity, Ask("b", tenths=20)) == "waiting for 2 whole GPUs, 0 free together now"
+
+
+MIXED = Worker(
+    "mixed", "swarm", slots=4, memory_mib=4096,
+    devices=(
+        Device("0", memory_mib=24_000, capabilities=frozenset({"gpu", "sm_80"})),
+        Device("1", memory_mib=80_000, capabilities=frozenset({"gpu", "sm_90"})),
+    ),
+)  # fmt: skip
+
+
+def test_what_gpus_offer_is_for_jobs_that_get_one() -> None:
+    capacity = Capacity([MIXED])
+    assert refusal(capacity, Ask("j", tenths=5, needs=frozenset({"gpu", "sm_90"})), {"swarm"}) is None
+    for ask in (Ask("j", needs=frozenset({"sm_90"})), Ask("j", needs=frozenset({"gpu"}))):
+        error = refusal(capacity, ask, {"swarm"})
+        assert isinstance(error, InvalidArgument) and "--gpu" in error.next
+    both = refusal(capacity, Ask("j", tenths=20, needs=frozenset({"sm_90"})), {"swarm"})
+    assert both is not None and both.message.endswith("(requested: 2, max available: 1)")
+    memory = refusal(capacity, Ask("j", tenths=5, gpu_memory_mib=90_000), {"swarm"})
+    assert memory is not None and "GPU memory (requested: 90000 MiB, max available: 80000 MiB)" in memory.message
+    together = refusal(capacity, Ask("j", tenths=5, needs=frozenset({"sm_80", "sm_90"})), {"swarm"})
+    assert isinstance(together, Unavailable)
+
+
+def test_devices_that_are_away_take_no_job_and_others_do() -> None:
+    capacity = Capacity([replace(MIXED, devices_message="SSH does not answer")])
+    ask = Ask("j", tenths=5)
+    assert refusal(capacity, ask, {"swarm"}) is None and capacity.fit(ask) is None
+    assert waiting_reason(capacity, ask) == "waiting for GPUs that take no new job: mixed: SSH does not answer"
+    assert capacity.fit(Ask("j")) is not None
