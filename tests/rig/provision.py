@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.rig import node
+from tests.rig import host, node
 from tests.rig.docker import DockerFailed, answers
 from tests.rig.rig import ROOT, sockets
 
@@ -73,11 +73,12 @@ def build(image: str) -> None:
         _run([str(ROOT / "job-image" / "build"), *options], _IMAGE_S)
 
 
-def node_image() -> None:
-    """Build the image of the rig's hosts."""
+def node_images() -> None:
+    """Build the images of the rig's nodes, and of hosts that are none yet."""
     with _one_at_a_time():
         try:
             node.image()
+            host.image()
         except DockerFailed as error:
             raise Lacking(str(error)) from None
 
@@ -91,7 +92,7 @@ def main() -> int:
     steps = [
         ("engine", engine),
         *((image, lambda image=image: build(image)) for image in (images.slim, images.full, images.other)),
-        ("rig's hosts", node_image),
+        ("rig's hosts", node_images),
     ]
     for name, step in steps:
         began = time.monotonic()
