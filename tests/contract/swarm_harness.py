@@ -79,6 +79,11 @@ class SwarmHarness:
         found: list[dict[str, Any]] = self.workers[worker].api.containers(all=True, filters=filters)
         return found
 
+    def logs(self, request: StartRequest) -> bytes:
+        """What the manager itself answers for the output of an attempt."""
+        name = container_name(request.job_id, request.attempt)
+        return b"".join(self.manager.api.service_logs(name, stdout=True, stderr=True))
+
     def left(self) -> list[str]:
         """Everything there is of this relay's attempts, wherever it is."""
         mine = {"label": [f"{RELAY}={self.relay_id}"]}

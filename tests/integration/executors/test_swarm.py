@@ -12,7 +12,7 @@ import pytest
 
 from cumulus_jupyter.protocol.resources import Resources
 from cumulus_server.executors.base import StartFailed, StartRequest
-from cumulus_server.executors.containers.plan import RELAY, container_name
+from cumulus_server.executors.containers.plan import RELAY
 from cumulus_server.executors.swarm import SwarmExecutor
 from tests.contract.harness import Ends, until
 from tests.contract.swarm_harness import SwarmHarness
@@ -257,16 +257,10 @@ async def test_what_the_container_wrote_is_told(swarm: SwarmHarness, relay: Rela
     async with asyncio.timeout(LIMIT_S):
         while (explained := await relay.executor.explain(handle)) != "what it said":
             # A worker that was cut off before, by another test, may have lost its way to the manager.
-            if b"is not available" in logs_of(swarm, request):
+            if b"is not available" in swarm.logs(request):
                 assert explained == ""
                 break
             await asyncio.sleep(0.2)
-
-
-def logs_of(swarm: SwarmHarness, request: StartRequest) -> bytes:
-    """What the manager itself answers."""
-    name = container_name(request.job_id, request.attempt)
-    return b"".join(swarm.manager.api.service_logs(name, stdout=True, stderr=True))
 
 
 async def test_simulated_devices_are_told_and_change(swarm: SwarmHarness, relay: Relay) -> None:
