@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from cumulus_jupyter.protocol.errors import InvalidArgument
 
-from .scheduling.packing import PLACEMENTS
-
 if TYPE_CHECKING:
     from .config import RelayConfig
 
 #: The executors there are.
 EXECUTORS = ("process", "docker", "swarm")
+#: How places can be found.
+PLACEMENTS = ("best-fit", "first-fit")
 
 _USER = re.compile(r"(\d+):(\d+)\Z")
 _MINOR = re.compile(r"\d+\.\d+\Z")
