@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -59,22 +60,23 @@ class HostHarness:
     The container serves many tests; each begins with nothing booked, and with a connection of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: Path | None = None) -> None:
+        """``key`` is the file of the relay's private key; one is made where there is none."""
         self._folder = tempfile.TemporaryDirectory()
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        file = Path(self._folder.name, "key")
-        key.write_private_key(file)
+        self.key = key or Path(self._folder.name, "key")
+        if key is None:
+            asyncssh.generate_private_key("ssh-ed25519").write_private_key(self.key)
+        public = asyncssh.read_private_key(self.key).export_public_key().decode().strip()
         self.host = Host()
-        self.host.authorize(key.export_public_key().decode().strip())
+        self.host.authorize(public)
+        self.there = SshHost(self.host.address, 22, "cumulus", self.host.host_key)
         self.start()
-        self._key = file
         self.connect()
 
     def connect(self) -> None:
         """Begin anew, on the event loop that runs now."""
-        there = SshHost(self.host.address, 22, "cumulus", self.host.host_key)
-        self.remotes = Remotes(lambda: self._key, timeout_s=10.0)
-        self.remotes.know({NODE: there, NOWHERE: SshHost(there.address, 1, there.user, there.host_key)})
+        self.remotes = Remotes(lambda: self.key, timeout_s=10.0)
+        self.remotes.know({NODE: self.there, NOWHERE: replace(self.there, port=1)})
         self.remote: Remote = self.remotes
 
     def clear(self) -> None:

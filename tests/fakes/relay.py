@@ -49,6 +49,7 @@ class FakeRelay:
         files: Path = Path("/nonexistent"),
         order: Sequence[str] = (),
         chronos: FakeChronos | None = None,
+        remote: Any = None,
         **inventory: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -58,7 +59,7 @@ class FakeRelay:
         self.hub = Hub()
         self.hub.store = store  # type: ignore[assignment]
         self.scheduler = Scheduler(order)
-        remote = FakeRemote(chronos or FakeChronos())
+        remote = remote or FakeRemote(chronos or FakeChronos())
         self.health = Health(remote.added, remote)
         self.inventory = Inventory(
             self.scheduler, executors, **more, why_not=self.health.why_not, **inventory
