@@ -99,8 +99,8 @@ class Reconciler:
     async def stop(self) -> None:
         """Stop looking. Running jobs go on, and are adopted by the next relay."""
         await self._queue.close()
-        await self._health.stop()
         await self._tasks.close()
+        await self._health.stop()
         for executor in self.executors.values():
             await within(self.patience.call_s, executor.close())
 
