@@ -192,62 +192,11 @@ def test_a_worker_that_the_relay_has_forgotten_enrols_with_another_key(script: S
     assert json.loads((script.state / "worker.json").read_text())["session_key"] != KEY
 
 
-def test_what_is_there_is_not_installed(script: Script) -> None:
-    script.command("dockerd", "true")
-    done = script.run('installed() { [ "$1" = python3 ]; }; lacking docker.io python3 iptables')
-    assert done.stdout.split() == ["iptables"]
-
-
-def test_packages_that_were_there_before_are_not_ours_to_remove(script: Script) -> None:
-    listed = script.folder / "listed"
-    listed.write_text("bash\ncurl\n")
-    done = script.run(
-        f"all_packages() {{ cat '{listed}'; }}; apt() {{ printf 'bash\\ncurl\\nrunc\\n' >'{listed}'; }}; "
-        "apt_install curl docker.io && cat $STATE/packages"
-    )
-    assert done.stdout.split() == ["runc"]
-
-
-def test_what_others_need_by_now_stays(script: Script) -> None:
-    (script.state / "packages").write_text("docker.io\nrunc\n")
-    script.command(
-        "apt-get", "[ \"$1\" = -s ] && printf 'Purg docker.io [1]\\nPurg compose [2]\\nPurg runc [1]\\n'"
-    )
-    done = script.run(
-        "all_packages() { printf 'compose\\ndocker.io\\nrunc\\n'; }; apt() { echo PURGED; exit 3; }; "
-        "step packages 'removing' remove_packages"
-    )
-    assert done.returncode == 0, done.stdout
-    assert "stay, since others need them: compose" in done.stdout
-
-
 def test_a_host_that_is_no_worker_has_nothing_to_leave(script: Script) -> None:
     script.state.rmdir()
     done = script.run("check_root() { true; }; leave")
     assert done.returncode == 0
     assert "this host is no worker; nothing to do" in done.stdout
-
-
-def test_nvidia_s_toolkit_is_the_default_runtime_and_new_enough(script: Script) -> None:
-    script.command("curl", 'while [ $# -gt 0 ]; do [ "$1" != -o ] || echo KEY >"$2"; shift; done')
-    script.command("nvidia-ctk", f"echo \"$@\" >'{script.folder}/configured'")
-    script.command("dpkg-query", f"cat '{script.folder}/version' 2>/dev/null")
-    code = (
-        f"apt() {{ [ $1 != install ] || printf 1.19.1 >'{script.folder}/version'; }}; "
-        "all_packages() { true; }; step toolkit 'installing' install_toolkit"
-    )
-    done = script.run(code)
-    assert done.returncode == 0, done.stdout
-    assert (
-        script.folder / "configured"
-    ).read_text() == "runtime configure --runtime=docker --set-as-default\n"
-    assert "signed-by=" in (script.folder / "list").read_text()
-    assert (script.state / "daemon.json.before").exists()
-    old = code.replace("1.19.1", "1.17.4")
-    (script.folder / "version").write_text("1.17.4")
-    done = script.run(old)
-    assert done.returncode == 1
-    assert "older than 1.19.1" in done.stdout
 
 
 def test_half_a_script_does_nothing(tmp_path: Path) -> None:
@@ -268,44 +217,3 @@ def test_an_option_that_does_not_exist(script: Script) -> None:
     done = subprocess.run(["bash", SCRIPT, "--nonsense"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no such option: --nonsense" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("version", "known"), [("26.1.5+dfsg1", True), ("25.0", True), ("20.10.24+dfsg1", False)]
-)
-def test_a_docker_that_is_too_old(script: Script, version: str, known: bool) -> None:
-    script.command("dockerd", f"echo 'Docker version {version}, build abc'")
-    done = script.run("step host 'checking' check_docker")
-    assert (done.returncode == 0) is known, done.stdout
-    if not known:
-        assert f"The Docker of this host, {version}, is too old: 25 or newer is needed." in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("candidate", "new"),
-    [("28.2.2-0ubuntu1~24.04.1", 0), ("5:26.1.5", 0), ("20.10.24+dfsg1-1", 1), ("(none)", 1)],
-)
-def test_which_docker_is_installed(script: Script, candidate: str, new: int) -> None:
-    script.command("apt-cache", f"printf 'docker.io:\\n  Installed: (none)\\n  Candidate: {candidate}\\n'")
-    assert script.run("own_docker_is_new").returncode == new
-
-
-def test_docker_s_makers_packages(script: Script) -> None:
-    release = script.folder / "os-release"
-    release.write_text("ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n")
-    script.command("curl", 'echo "$@"; while [ $# -gt 0 ]; do [ "$1" != -o ] || echo KEY >"$2"; shift; done')
-    done = script.run(
-        f"OS_RELEASE={release} DOCKER_KEY={script.folder}/keys/docker DOCKER_LIST={script.folder}/list; "
-        "apt() { true; }; step makers 'adding' add_docker_source"
-    )
-    assert done.returncode == 0, done.stdout
-    source = (script.folder / "list").read_text()
-    assert f"signed-by={script.folder}/keys/docker] " in source
-    assert source.endswith("/linux/debian bookworm stable\n")
-    script.command("curl", "exit 6")
-    done = script.run(
-        f"OS_RELEASE={release} DOCKER_KEY={script.folder}/key; step makers 'adding' add_docker_source"
-    )
-    assert done.returncode == 1
-    assert "could not be fetched" in done.stdout
-    assert "use a distribution with a newer Docker of its own" in done.stdout
