@@ -320,6 +320,16 @@ refused() {
         "${next:-Make a new line: %cumulus add-worker}"
 }
 
+# Before anything is installed; how well this host is in the relay's own Swarm is looked at when it joins.
+check_swarm() {
+    local manager
+    in_swarm || return 0
+    manager=$(told address "$work/terms.json")
+    engine http://engine/info | grep -qF "\"Addr\":\"$manager\"" ||
+        fail "This host is in another Swarm already, not in that of $manager." \
+            "If it is not needed there: docker swarm leave (with --force for a manager), then run the same line again."
+}
+
 fetch_package() {
     local wanted found
     asked GET enrolment/package "$(saved session_key)" "$work/package.zip"
@@ -590,6 +600,7 @@ join() {
     [ -n "$relay" ] || { relay=$(saved relay); }
     [ -n "$pin" ] || [ "$relay" != "$(saved relay)" ] || pin=$(saved pin)
     step enrol "enrolling at $relay" enrol
+    if in_swarm; then step other "checking which Swarm this host is in" check_swarm; fi
 
     mapfile -t wanted < <(lacking docker.io iptables python3 python3-venv openssh-server)
     mapfile -t device_packages < <([ -z "$opencl" ] || lacking pocl-opencl-icd ocl-icd-libopencl1)

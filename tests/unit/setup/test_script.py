@@ -217,3 +217,17 @@ def test_an_option_that_does_not_exist(script: Script) -> None:
     done = subprocess.run(["bash", SCRIPT, "--nonsense"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no such option: --nonsense" in done.stderr
+
+
+@pytest.mark.parametrize(("manager", "known"), [("192.0.2.1:2377", True), ("192.0.2.9:2377", False)])
+def test_a_host_of_another_swarm(script: Script, manager: str, known: bool) -> None:
+    terms = {"relay_id": "r", "swarm": {"address": "192.0.2.1:2377", "join_token": "t"}}
+    (script.folder / "work" / "terms.json").write_text(json.dumps(terms))
+    info = f'{{"Swarm":{{"LocalNodeState":"active","RemoteManagers":[{{"Addr":"{manager}"}}]}}}}'
+    done = script.run(
+        f"in_swarm() {{ true; }}; engine() {{ echo '{info}'; }}; step other 'checking' check_swarm"
+    )
+    assert (done.returncode == 0) is known, done.stdout
+    if not known:
+        assert "This host is in another Swarm already, not in that of 192.0.2.1:2377." in done.stdout
+        assert "docker swarm leave" in done.stdout
