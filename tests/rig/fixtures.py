@@ -98,6 +98,15 @@ def _fixtures(item: pytest.Item) -> set[str]:
     return {*getattr(item, "fixturenames", ()), *(value for value in params if isinstance(value, str))}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--containers",
+        choices=("all", "only", "without"),
+        default="all",
+        help="tests of containers: with the others, alone, or left out (default: all)",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for mark, meaning in _MARKS.items():
         config.addinivalue_line("markers", f"{mark}: {meaning}")
@@ -118,6 +127,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ("", "engine", "rig").index(needs(item)))
     outside = [item for item in items if needs(item)]
+    wanted = config.getoption("--containers")
+    if wanted != "all":
+        kept = outside if wanted == "only" else items[: len(items) - len(outside)]
+        left_out = set(items) - set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:], outside = kept, kept if wanted == "only" else []
     if outside and not os.environ.get("CI") and not provision.can_be_had():
         config.hook.pytest_deselected(items=outside)
         items[:] = items[: len(items) - len(outside)]
