@@ -174,6 +174,6 @@ def _rejection(task: Task, worker: str) -> InstanceStatus:
     return InstanceStatus(
         False,
         message=f"The worker {worker} has no image {task.image} and could not pull it",
-        next="Bring it there (docker load, or `make image` on that machine), or push it to a registry that "
-        "the worker can reach and is logged in to; and check its name.",
+        next="Bring it there: the line of %cumulus add-worker, run there again, brings the relay's job images; "
+        "docker load or a registry that the worker can reach, any other. And check its name.",
     )
