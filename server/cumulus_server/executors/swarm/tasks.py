@@ -174,6 +174,6 @@ def _rejection(task: Task, worker: str) -> InstanceStatus:
     return InstanceStatus(
         False,
         message=f"The worker {worker} has no image {task.image} and could not pull it",
-        next="Bring it there: the line of %cumulus add-worker, run there again, brings the relay's job images; "
-        "docker load or a registry that the worker can reach, any other. And check its name.",
+        next="Bring it there: the line of %cumulus add-worker, run there again, brings the job images of the"
+        " relay; docker load or a registry that the worker can reach, any other. And check its name.",
     )
