@@ -241,9 +241,13 @@ class _Round:
         full = len(self._kept) >= self._most
         if full and last is not None and last.order < ask.order:
             return
-        found = reserve(self._capacity, ask, self._now_ms, self._kept)
+        # Those behind give up a worker that is of use to this one: they would delay it there.
+        ahead = {worker for worker, each in self._kept.items() if each.ask.order < ask.order}
+        found = reserve(self._capacity, ask, self._now_ms, ahead)
         if found is not None:
-            if full and last is not None:
+            if found.worker in self._kept:
+                self._release(self._kept[found.worker].ask.job_id)
+            elif full and last is not None:
                 self._release(last.job_id)
             self._kept[found.worker] = found
             self._kept_for[ask.job_id] = found.worker

@@ -117,6 +117,19 @@ def test_a_small_job_slips_past_where_it_leaves_the_place_free() -> None:
     assert list(slipped) == ["long"]
 
 
+def test_who_comes_to_stand_first_takes_the_place_that_is_kept_for_another() -> None:
+    made = scheduler(worker())
+    place(made, Ask("long", tenths=5, duration_s=3600), Ask("short", tenths=3, duration_s=60))
+    assert not place(made, Ask("older", tenths=5, number=2), Ask("old", tenths=5, number=3))
+    assert not place(made, Ask("urgent", tenths=10, number=4, priority=5))
+    assert {each.ask.job_id for each in made.kept.values()} == {"urgent"}
+    # Neither of those behind would be over in time for it.
+    made.capacity.give_back("short")
+    assert not place(made, now_ms=1000)
+    made.capacity.give_back("long")
+    assert list(place(made, now_ms=2000)) == ["urgent"]
+
+
 def test_a_stream_of_small_jobs_does_not_starve_a_big_one() -> None:
     made = scheduler(worker())
     place(made, *(Ask(f"s{at}", tenths=1, number=at, duration_s=100) for at in range(10)))
