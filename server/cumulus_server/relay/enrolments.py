@@ -138,7 +138,7 @@ class Enrolments:
             for each in gone:
                 await self._hosts.dismiss(each.node_id)
             await self._hosts.changed()
-        log.info("the worker %s was added, with %d GPUs", admitted.name, admitted.devices)
+        log.info("the worker %s was added; its GPUs: %d", admitted.name, admitted.devices)
         return WorkerReady(admitted.name, admitted.devices, _next(admitted.devices, admitted.advice))
 
     async def leave(self, session: WorkerSession, leave: Leave) -> WorkerLeft:

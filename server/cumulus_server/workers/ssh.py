@@ -147,6 +147,7 @@ def _look_at(host: Host) -> str:
 
 
 def _short(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:
+        # What asyncio puts in its place repeats the address, as Python writes a tuple.
+        return os.strerror(error.errno)
     return str(error) or type(error).__name__
