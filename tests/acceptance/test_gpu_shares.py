@@ -88,6 +88,7 @@ def test_a_worker_that_cannot_book_is_passed_over(shared: Shared) -> None:
     assert shared.completed(shared.submit(1))["worker"] == "worker1"
     shared.workers.start_chronosd("worker2")
 
+    shared.nothing_booked("worker1")
     foreign = shared.workers.book("worker1", 0, 0.8)
     assert shared.completed(shared.submit(0.9))["worker"] == "worker2"
     shared.workers.release("worker1", foreign)
