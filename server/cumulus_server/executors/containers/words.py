@@ -10,8 +10,7 @@ from ..base import StartFailed
 
 #: How a runner exits in an interpreter that is too old; it has said so on its standard error.
 TOO_OLD = 78
-#: How a container exits that was killed, by whomever.
-KILLED = 128 + signal.SIGKILL
+_SIGKILL = 128 + signal.SIGKILL
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 _ANOTHER_IMAGE = "Choose an image with Python 3.9 or newer, or add it to this one."
 _NO_FOLDER = re.compile(r"bind source path does not exist: (\S+)")
@@ -28,7 +27,7 @@ def of_end(exit_code: int | None, *, oom: bool, image: str, memory_mib: int, out
         return old_python(image, output)
     if exit_code in (_NOT_EXECUTABLE, _NOT_FOUND):
         return no_python(image)
-    if exit_code == KILLED:
+    if exit_code == _SIGKILL:
         return "the container was killed (SIGKILL), by hand or because the machine ran out of memory"
     assert exit_code is not None
     if exit_code > 128:

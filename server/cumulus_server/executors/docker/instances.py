@@ -13,8 +13,6 @@ from ..containers import words
 #: Lines of a container's output that are looked at.
 TAIL = 20
 _REMOVAL_S, _LOOK_EVERY_S = 30.0, 0.05
-#: Seconds for an engine to hear why a container was killed.
-_REASON_S = 0.5
 #: States of containers whose processes are there.
 RUNNING = ("running", "paused", "restarting")
 GONE = InstanceStatus(False, message="the container is not there any more")
@@ -63,8 +61,6 @@ def status(client: Any, name: str) -> InstanceStatus:
     if state["Status"] == "created":
         return InstanceStatus(False, message=state.get("Error") or "the container was never started")
     code = int(state.get("ExitCode", 0))
-    if code == words.KILLED and not state.get("OOMKilled"):
-        state = _looked_at_again(client, name, state)
     output = tail(client, name) if code in (1, words.TOO_OLD) else ""
     memory_mib = int(found["HostConfig"].get("Memory", 0)) // 2**20
     oom = bool(state.get("OOMKilled")) and code != 0
@@ -72,23 +68,6 @@ def status(client: Any, name: str) -> InstanceStatus:
         code, oom=oom, image=found["Config"].get("Image", ""), memory_mib=memory_mib, output=output
     )
     return InstanceStatus(False, code, message, words.advice(code, oom=oom))
-
-
-def _looked_at_again(client: Any, name: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state of a killed container, once its engine may have heard that it was for its memory.
-
-    An engine is told of the end and of its reason apart, and in any order.
-    """
-    import docker.errors
-
-    until = time.monotonic() + _REASON_S
-    while not state.get("OOMKilled") and time.monotonic() < until:
-        time.sleep(_LOOK_EVERY_S)
-        try:
-            state = client.api.inspect_container(name)["State"]
-        except docker.errors.NotFound:
-            break
-    return state
 
 
 def tail(client: Any, name: str) -> str:
