@@ -58,6 +58,8 @@ class EventStream:
         self._heard = 0.0
         self._lost_at: float | None = None
         self._pause_s = _FIRST_PAUSE_S
+        #: When the relay is looked for again.
+        self._again_at = 0.0
         if opened:
             self._adopt(opened)
 
@@ -148,18 +150,26 @@ class EventStream:
                 next=f"The job may still run. When the relay is back: %cumulus attach {self.job_id}",
                 job_id=self.job_id,
             ) from None
-        if self._on_away:
+        self._again_at = now + self._pause_s
+        self._tell_away(now)
+
+    def _tell_away(self, now: float) -> None:
+        if self._on_away and self._lost_at is not None:
             self._on_away(now - self._lost_at)
 
     def _reopen(self, left_s: float | None) -> bool:
         """Open the stream after the newest event. False: not yet. Raises ``OSError``."""
         endpoint = self._http.endpoint
         if self._lost_at is not None:
-            pause_s = self._pause_s if left_s is None else min(self._pause_s, left_s)
+            # Whoever reads for a moment at a time comes here several times in one pause.
+            now = time.monotonic()
+            pause_s = max(0.0, self._again_at - now)
             with letting_through(self._gate):
-                time.sleep(pause_s)
-                if pause_s < self._pause_s:
+                if left_s is not None and left_s < pause_s:
+                    time.sleep(left_s)
+                    self._tell_away(now + left_s)
                     return False
+                time.sleep(pause_s)
                 endpoint = self._http.relocate(endpoint)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
         path = f"jobs/{segment(self.job_id)}/events?after={self.seq}"

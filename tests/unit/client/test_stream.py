@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cumulus_jupyter.client import stream as stream_module
@@ -71,6 +73,22 @@ def test_who_follows_is_told_that_the_relay_is_away_and_back(relay: FakeRelay, h
     told: list[float | None] = []
     EventStream(http, "a", on_away=told.append).all()
     assert told[0] is not None and told[1] is None
+
+
+def test_a_relay_that_was_away_is_found_by_who_reads_for_moments(
+    relay: FakeRelay, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "_FIRST_PAUSE_S", 0.05)
+    relay.jobs["a"] = completed(1)
+    relay.cut_after = 2
+    told: list[float | None] = []
+    stream = EventStream(http, "a", on_away=told.append)
+    found: list[int] = []
+    give_up = time.monotonic() + LIMIT_S
+    while stream.end is None and time.monotonic() < give_up:
+        found += [seq for seq, _ in stream.read(0.01)]
+    assert found == [1, 2, 3, 4]
+    assert len(told) > 2 and told[-1] is None, "the wait is told as it grows"
 
 
 def test_a_job_that_is_not_known_is_an_error(relay: FakeRelay, http: Http) -> None:
