@@ -5,6 +5,7 @@ A ``CumulusError`` raised by a method becomes its status and its JSON body here,
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from ..identity import owner_of, user_of_token
 
 if TYPE_CHECKING:
     from ..relay.service import Relay
+
+log = logging.getLogger(__name__)
 
 #: The resource that every user route is authorized for.
 RESOURCE = "cumulus"
@@ -71,6 +74,9 @@ def protected(action: str) -> Callable[[Method], Method]:
 class ErrorsAsJson(web.RequestHandler):
     """Maps errors to their JSON body, and keeps successful requests out of the log."""
 
+    #: What was answered, where that was an error.
+    _told: CumulusError | None = None
+
     def set_default_headers(self) -> None:
         """Every answer names the protocol: it tells a relay from whatever else has its old port."""
         super().set_default_headers()
@@ -95,7 +101,7 @@ class ErrorsAsJson(web.RequestHandler):
         """The JSON body of whatever was raised."""
         exc_info = kwargs.get("exc_info")
         raised = exc_info[1] if exc_info else None
-        error = self._as_error(raised, status_code)
+        error = self._told = self._as_error(raised, status_code)
         self.set_status(error.status if isinstance(raised, CumulusError) else status_code)
         if isinstance(error, Unauthenticated):
             self.set_status(error.status)
@@ -119,8 +125,12 @@ class ErrorsAsJson(web.RequestHandler):
             super().log_exception(typ, value, tb)
 
     def _log(self) -> None:
-        if self.get_status() >= 500 or self.settings.get("cumulus_log_requests"):
+        if self.settings.get("cumulus_log_requests"):
             super()._log()
+        elif self.get_status() >= 500 and (self._told is None or isinstance(self._told, Internal)):
+            super()._log()
+        elif self.get_status() >= 500:  # no fault: nothing has room, or the relay is away
+            log.info("%s %s is refused: %s", self.request.method, self.request.path, self._told)
 
 
 class UserHandler(ErrorsAsJson, APIHandler):

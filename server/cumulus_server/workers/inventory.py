@@ -249,7 +249,7 @@ class Inventory:
         reason = self._scheduler.reason(ask_of(spec))
         asked = f"{gpu_amount(spec.resources.gpu_tenths)} GPU" if spec.resources.gpu else "the job"
         return ResourceExhausted(
-            f"No worker has room for {asked} now ({reason})",
+            f"No worker has room for {asked} now (queued, it would be {reason})",
             next="Leave --no-wait out to have it queued, or try again later.",
         )
 
