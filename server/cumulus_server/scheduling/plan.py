@@ -241,9 +241,11 @@ class _Round:
         full = len(self._kept) >= self._most
         if full and last is not None and last.order < ask.order:
             return
-        # Those behind give up a worker that is of use to this one: they would delay it there.
-        ahead = {worker for worker, each in self._kept.items() if each.ask.order < ask.order}
-        found = reserve(self._capacity, ask, self._now_ms, ahead)
+        found = reserve(self._capacity, ask, self._now_ms, self._kept)
+        if found is None:
+            # Those behind give up the only worker that is of use to this one: they would delay it there.
+            ahead = {worker for worker, each in self._kept.items() if each.ask.order < ask.order}
+            found = reserve(self._capacity, ask, self._now_ms, ahead)
         if found is not None:
             if found.worker in self._kept:
                 self._release(self._kept[found.worker].ask.job_id)

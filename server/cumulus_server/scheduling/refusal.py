@@ -84,7 +84,7 @@ def _of_workers(capacity: Capacity, ask: Ask) -> CumulusError:
         words = " or ".join(_WORDS.get(need, need) for need in missing)
         return InvalidArgument(
             f"No worker offers {words}. Offered: {_listed(offered)}",
-            next="Leave it out. %cumulus workers lists what each worker offers, %cumulus add-worker adds one.",
+            next="Leave it out. %cumulus workers lists what each one offers, %cumulus add-worker adds one.",
         )
     return _too_much(here, ask)
 

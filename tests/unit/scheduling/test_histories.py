@@ -199,6 +199,7 @@ def test_nobody_behind_puts_off_the_one_a_place_is_kept_for(seed: int, placement
         promised = dict(history.scheduler.kept)
         history.come()
         history.decide()
+        promised = {worker: each for worker, each in promised.items() if not taken_over(history, each)}
         history.now_ms += history.dice.choice([1, 30, 600]) * 1000
         history.end_those_over()
         started = {each.job_id: history.now_ms for each in history.decide()}
@@ -207,6 +208,12 @@ def test_nobody_behind_puts_off_the_one_a_place_is_kept_for(seed: int, placement
             if each.ask.job_id not in history.scheduler.line or each.ask.job_id in started:
                 continue
             assert history.now_ms <= each.at_ms or passed_by_somebody_ahead(history, each)
+
+
+def taken_over(history: History, reservation: Reservation) -> bool:
+    """Whether the worker is kept for somebody ahead now."""
+    now = history.scheduler.kept.get(reservation.worker)
+    return now is not None and now.ask.order < reservation.ask.order
 
 
 def passed_by_somebody_ahead(history: History, reservation: Reservation) -> bool:
