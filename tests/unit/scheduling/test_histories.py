@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cumulus_server.scheduling.capacity import Capacity
 from cumulus_server.scheduling.model import DEVICE_TENTHS, PRIORITY_STEP_MS, Ask, Device, Placement, Worker
 from cumulus_server.scheduling.packing import PLACEMENTS
-from cumulus_server.scheduling.plan import Reservation, leaves_room
+from cumulus_server.scheduling.plan import WORKERS_PER_RESERVATION, Reservation, leaves_room
 from cumulus_server.scheduling.scheduler import Scheduler
 from cumulus_server.scheduling.suiting import able
 
@@ -199,7 +199,7 @@ def test_nobody_behind_puts_off_the_one_a_place_is_kept_for(seed: int, placement
         promised = dict(history.scheduler.kept)
         history.come()
         history.decide()
-        promised = {worker: each for worker, each in promised.items() if not taken_over(history, each)}
+        promised = {worker: each for worker, each in promised.items() if not given_up(history, each)}
         history.now_ms += history.dice.choice([1, 30, 600]) * 1000
         history.end_those_over()
         started = {each.job_id: history.now_ms for each in history.decide()}
@@ -210,10 +210,12 @@ def test_nobody_behind_puts_off_the_one_a_place_is_kept_for(seed: int, placement
             assert history.now_ms <= each.at_ms or passed_by_somebody_ahead(history, each)
 
 
-def taken_over(history: History, reservation: Reservation) -> bool:
-    """Whether the worker is kept for somebody ahead now."""
-    now = history.scheduler.kept.get(reservation.worker)
-    return now is not None and now.ask.order < reservation.ask.order
+def given_up(history: History, reservation: Reservation) -> bool:
+    """Whether the worker, or every one that is kept, is kept for somebody ahead now."""
+    kept = history.scheduler.kept
+    ahead = {worker for worker, each in kept.items() if each.ask.order < reservation.ask.order}
+    all_there_are = 1 + len(history.capacity.rooms) // WORKERS_PER_RESERVATION
+    return reservation.worker in ahead or len(ahead) == all_there_are
 
 
 def passed_by_somebody_ahead(history: History, reservation: Reservation) -> bool:
