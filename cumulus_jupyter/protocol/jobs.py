@@ -78,6 +78,8 @@ class JobView:
     enforced_by: str = ""
     #: Why it is in this state, in words.
     message: str = ""
+    #: Its place in the queue, where it waits; 1 is next.
+    position: Optional[int] = None
     cancel_requested: bool = False
     started_ms: Optional[int] = None
     ended_ms: Optional[int] = None

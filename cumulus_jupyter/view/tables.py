@@ -93,6 +93,7 @@ def job_table(view: JobView) -> Table:
         ("id", view.id),
         ("name", view.name),
         ("state", view.state + (", to be cancelled" if view.cancel_requested else "")),
+        ("place in the queue", view.position),
         ("why", view.message if view.message != held else ""),
         ("asked for", asked(view)),
         ("executor", view.executor),

@@ -38,6 +38,7 @@ def test_shares_fill_devices_and_wait_for_one_another(shared: Shared, held: Gate
 
     second = shared.submit(0.5, held.question)
     shared.waiting(second, "0.2 free")
+    assert shared.relay.job(second)["position"] == 1
     refused = shared.relay.insist(
         "POST", "jobs", {"program": {"kind": "cell", "source": "1"}, "resources": {"gpu": 0.5}, "wait": False}
     )

@@ -20,6 +20,9 @@ class Placement(Protocol):
         and ``spec.wait`` is false. Waits only where it would refuse what an executor may yet offer that
         has not had its first look at its workers."""
 
+    def position(self, job_id: str) -> int | None:
+        """The place of a job that waits; 1 is next. ``None`` where it is not in the line."""
+
     def workers(self) -> list[WorkerView]:
         """All workers as they are now."""
 

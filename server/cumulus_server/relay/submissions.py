@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition, NotFound
-from cumulus_jupyter.protocol.jobs import CANCELLED, JobList, JobResult, JobView, Stats, WorkerList
+from cumulus_jupyter.protocol.jobs import CANCELLED, QUEUED, JobList, JobResult, JobView, Stats, WorkerList
 
 from ..store import JobRow, Store, StoredEvent, Transaction, events, jobs, listing, stored_values
 from ..store.rows import job_view
@@ -116,14 +116,18 @@ class Submissions:
 
     async def get(self, owner: str, job_id: str) -> JobView:
         """The job as its owner sees it."""
-        return await self._store.run(lambda tx: _view(tx, _own(tx, owner, job_id)))
+        return self._in_line(await self._store.run(lambda tx: _view(tx, _own(tx, owner, job_id))))
+
+    def _in_line(self, view: JobView) -> JobView:
+        """The job with its place in the queue, where it waits."""
+        return replace(view, position=self._placement.position(view.id)) if view.state == QUEUED else view
 
     async def page(self, owner: str, query: listing.Query) -> JobList:
         """One page of the owner's jobs, newest first."""
 
         def read(tx: Transaction) -> JobList:
             rows, cursor = listing.page(tx, owner, query)
-            return JobList([_view(tx, row) for row in rows], cursor)
+            return JobList([self._in_line(_view(tx, row)) for row in rows], cursor)
 
         return await self._store.run(read)
 

@@ -253,6 +253,11 @@ class Inventory:
             next="Leave --no-wait out to have it queued, or try again later.",
         )
 
+    def position(self, job_id: str) -> int | None:
+        """The place of a job that waits; 1 is next. ``None`` where it is not in the line."""
+        line = self._scheduler.line
+        return line.position(job_id) if job_id in line else None
+
     def workers(self) -> list[WorkerView]:
         """All workers as they are now."""
         return [worker_view(room) for room in self._scheduler.capacity.rooms.values()]

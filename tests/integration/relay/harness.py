@@ -38,6 +38,10 @@ class FakePlacement:
         if self.refuse is not None:
             raise self.refuse
 
+    def position(self, job_id: str) -> int | None:
+        """Nobody is in line."""
+        return None
+
     def workers(self) -> list[WorkerView]:
         """One worker."""
         return [WorkerView("local", "process", "ready", 2.0, 1024)]
