@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+#: How long processes may take to die of SIGKILL, and between two looks at them.
+_DIE_S, _ROUND_S = 10.0, 0.001
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,15 @@ def family(root: int, marks: Iterable[bytes] = ()) -> list[Stat]:
 
 
 def end_family(root: int, ticks: int | None, marks: Iterable[bytes] = ()) -> None:
-    """SIGKILL ``root`` and its family until none is left. Blocks for some milliseconds."""
+    """SIGKILL ``root`` and its family until none is left.
+
+    Blocks for some milliseconds, and for seconds where the machine is too busy to let them die.
+    """
     marks = list(marks)
     known = stat(root) if ticks is not None else None
     rooted = known is not None and known.ticks == ticks
-    for _ in range(10):  # those that fork while they are being ended show up in the next round
+    give_up = time.monotonic() + _DIE_S
+    while time.monotonic() < give_up:  # those that fork while they are being ended show up in the next round
         found = family(root if rooted else -1, marks)
         if rooted and ticks is not None:
             send(root, ticks, signal.SIGKILL)
@@ -101,6 +108,7 @@ def end_family(root: int, ticks: int | None, marks: Iterable[bytes] = ()) -> Non
             send(process.pid, process.ticks, signal.SIGKILL)
         if not found:
             return
+        time.sleep(_ROUND_S)
 
 
 def _carries(pid: int, marks: list[bytes]) -> bool:
