@@ -78,6 +78,7 @@ def settle_in(console: Console) -> None:
     builtins.input = _nobody_to_ask
     set_hook(console.event)
     sys.argv[:] = [""]
+    # Typeshed has the originals as constants, and streams as the interpreter's own class.
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = console.stdout  # type: ignore[misc, assignment]
     sys.stderr = sys.__stderr__ = console.stderr  # type: ignore[misc, assignment]

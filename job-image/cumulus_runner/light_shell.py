@@ -193,6 +193,7 @@ class _BeforeOthers:
             return None
         from importlib.machinery import ModuleSpec
 
+        # A loader by what it does: typeshed asks for a class of its own, whose import is what is saved here.
         return ModuleSpec(name, _Imported(sys.modules[name]))  # type: ignore[arg-type]
 
 

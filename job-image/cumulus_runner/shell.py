@@ -34,6 +34,7 @@ class EventPublisher(DisplayPublisher):
 
     console: Console
 
+    # IPython has changed these parameters from one version to the next; this takes what any of them passes.
     def publish(  # type: ignore[override]
         self,
         data: Dict[str, Any],

@@ -172,6 +172,7 @@ class Stream(io.TextIOBase):
         self._console.text(self, text)
         return len(text)
 
+    # typeshed asks for whatever can be iterated over in the widest sense; a stream of text is given text.
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
         """Write several texts."""
         self.write("".join(lines))

@@ -39,6 +39,7 @@ class HeadlessServer(ServerApp):
     """A Jupyter server with nothing but the relay: no notebooks, kernels, files or terminals."""
 
     name = "jupyter-cumulus"
+    # Jupyter's own is a tuple of so many strings, and mypy holds others to that length.
     default_services = ("auth", "security", "shutdown")  # type: ignore[assignment]
 
 
@@ -213,4 +214,5 @@ def server_url(serverapp: ServerApp) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """``jupyter cumulus`` and ``python -m cumulus_server``."""
+    # Jupyter declares no types here.
     CumulusApp.launch_instance(argv)  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """Puts the package's commands where they are called from, and says how the daemon is run as a service.
 
-``setup-worker.sh`` calls this; everything may be done again, and undone.
+``setup-worker.sh`` calls this; everything may be done again. It also undoes it.
 """
 
 from __future__ import annotations
@@ -92,21 +92,9 @@ def install(
     return there
 
 
-def uninstall(root: str = settings.ROOT, commands: str = _COMMANDS) -> None:
-    """Remove the commands; the package and the ledger stay."""
-    there = places(root, commands)
-    for path in (there.chronosd, there.chronos_cli, there.probe, there.gate):
-        path.unlink(missing_ok=True)
-
-
 def unit(root: str = settings.ROOT) -> str:
     """The text of ``/etc/systemd/system/cumulus-chronosd.service``."""
     return _UNIT.format(command=places(root).chronosd)
-
-
-def daemon_command(root: str = settings.ROOT) -> list[str]:
-    """What an init script starts: the daemon in the foreground."""
-    return [str(places(root).chronosd)]
 
 
 def authorized_key(public_key: str, root: str = settings.ROOT) -> str:

@@ -96,6 +96,7 @@ class ImageHandler(HostHandler):
     def _break_off(self) -> None:
         """Hang up, where tornado would end a half-sent answer as if it were whole."""
         if self._headers_written:
+            # A request that a server is answering has its connection; tornado's type is of any.
             self.request.connection.stream.close()  # type: ignore[union-attr]
 
 

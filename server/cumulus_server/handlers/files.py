@@ -39,6 +39,7 @@ def accept_body(handler: web.RequestHandler, limit_bytes: int) -> bool:
 
     False where the announced length is over ``limit_bytes``: then answer at once.
     """
+    # A request that a server is answering has its connection; tornado's type is of any.
     handler.request.connection.set_max_body_size(max(limit_bytes * _DRAIN_FACTOR, 1 << 30))  # type: ignore[union-attr]
     length = handler.request.headers.get("Content-Length", "")
     return not (length.isascii() and length.isdigit() and int(length) > limit_bytes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import cumulus_jupyter
@@ -43,4 +45,4 @@ def test_the_worker_and_the_client_are_of_one_version() -> None:
 
 def test_the_unit_starts_the_daemon() -> None:
     assert "ExecStart=/opt/cumulus/worker/chronosd\n" in launchers.unit()
-    assert launchers.daemon_command() == ["/opt/cumulus/worker/chronosd"]
+    assert launchers.places().chronosd == Path("/opt/cumulus/worker/chronosd")

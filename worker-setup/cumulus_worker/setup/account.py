@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cumulus_worker import gate, launchers
+from cumulus_worker import launchers
 from cumulus_worker.setup import state
 from cumulus_worker.setup.services import has_systemd
 from cumulus_worker.setup.telling import Failed, run
@@ -51,8 +51,7 @@ def make(terms: str) -> None:
     """Make the user with the relay's key, and see to sshd. May be done again."""
     key = state.read_terms(terms)["ssh"]["public_key"]
     _make_user()
-    line = gate.authorized_key(key, str(launchers.places().gate))
-    _write(HOME / ".ssh" / "authorized_keys", line + "\n")
+    _write(HOME / ".ssh" / "authorized_keys", launchers.authorized_key(key) + "\n")
     _serve_ssh()
     if obstacle := SshServer.ask().obstacle():
         raise Failed(

@@ -66,10 +66,11 @@ class Relay:
             assert curl.stdin is not None and curl.stdout is not None and curl.stderr is not None
             curl.stdin.write(self._config(f"images/{quote(name, safe='')}", "fail-with-body").encode())
             curl.stdin.close()
+            sent = curl.stdout
             try:
-                yield iter(lambda: curl.stdout.read(_PIECE_BYTES), b"")  # type: ignore[union-attr]
+                yield iter(lambda: sent.read(_PIECE_BYTES), b"")
             finally:
-                curl.stdout.close()
+                sent.close()
             said = curl.stderr.read().decode(errors="replace")
             if status := curl.wait():
                 raise self._away(status, said)
