@@ -17,6 +17,8 @@ from typing import Any, Dict, List, Optional
 
 from . import code_folder
 
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 
 class _Stopped(BaseException):
     """The process was asked to end."""
@@ -32,15 +34,20 @@ def run_folder(folder: str) -> int:
     stdout = os.dup(1)
     os.dup2(2, 1)
     answer = os.memfd_create("answer")
+    # As the first process of a container this one is not even given a signal that it has no handler for: those that
+    # come before both sides are ready wait for that.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     child = os.fork()
     if not child:
         os.close(stdout)
+        signal.signal(signal.SIGTERM, _stop)
         line = _line_of(folder)
         with open(answer, "wb", closefd=False) as file:
             file.write(line)
         return 0
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOPPING:
         signal.signal(number, lambda number, _frame: os.kill(child, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     _, status = os.waitpid(child, 0)
     line = os.pread(answer, os.fstat(answer).st_size, 0) or _line(_failure(_end_of(status)))
     with open(stdout, "wb") as file:
@@ -49,11 +56,11 @@ def run_folder(folder: str) -> int:
 
 
 def _line_of(folder: str) -> bytes:
-    """Runs in the child."""
-    signal.signal(signal.SIGTERM, _stop)
+    """Runs in the child, which takes signals from here on."""
     # Typed as any text stream; at the start of a process it is a wrapper that can be told.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         with code_folder.ready(folder) as path:
             return _line({"status": "success", "result": _result_of(path)})
     except code_folder.Unusable as error:

@@ -59,6 +59,25 @@ def test_every_failure_is_one_line_of_json(tmp_path: Path, code: str, said: str)
     assert said in str(answer["error"])
 
 
+def test_a_stop_that_comes_before_anybody_is_ready_is_told(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import time\ndef main(): time.sleep(60)")
+    early = """
+import os, signal, sys, time
+from cumulus_runner import by_hand
+fork = os.fork
+def slowly():
+    child = fork()
+    if child:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+    return child
+os.fork = slowly
+sys.exit(by_hand.run_folder(sys.argv[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", early, str(tmp_path)], capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["error"]) == (1, "Stopped by SIGTERM"), done.stderr
+
+
 def test_nothing_else_is_on_stdout(tmp_path: Path) -> None:
     code = "import os, subprocess\ndef main():\n    os.write(1, b'raw\\n'); subprocess.run(['echo', 'child'])"
     status, answer, printed = run(tmp_path, code)
