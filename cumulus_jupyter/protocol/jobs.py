@@ -20,6 +20,18 @@ END_STATES = frozenset({COMPLETED, FAILED, CANCELLED})
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The cell a job was submitted from; empty for scripts, and where the frontend does not say."""
+
+    #: The notebook's path, as the Jupyter server that opened it names it.
+    notebook: str = ""
+    #: The cell's id in that notebook.
+    cell: str = ""
+    #: The kernel's id on its Jupyter server.
+    kernel: str = ""
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """A submission: what to run, and what it needs.
 
@@ -51,6 +63,7 @@ class JobSpec:
     python_exact: bool = False
     #: Higher goes first in the queue; -100 ... 100.
     priority: int = 0
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,13 @@ class JobView:
     values: List[str] = field(default_factory=list)
     #: Higher goes first in the queue.
     priority: int = 0
+    origin: Origin = field(default_factory=Origin)
+    #: What it has of which GPU and what holds it to that, in words; empty without one.
+    share: str = ""
+    #: How far it has come, as the fields of its newest unfinished Progress event; ``None`` where it does not say.
+    progress: Optional[Dict[str, Any]] = None
+    #: What it uses, as the fields of its newest Usage event; ``None`` where it is not running.
+    usage: Optional[Dict[str, Any]] = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +119,15 @@ class JobList:
 
     jobs: List[JobView]
     next_cursor: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has a part of a device; the id is empty where the job is somebody else's."""
+
+    job_id: str
+    name: str
+    tenths: int
 
 
 @dataclass(frozen=True)
@@ -113,6 +142,8 @@ class DeviceView:
     simulated: bool = False
     #: Of a worker's device: what would hold a job to a share of it, as ``JobView.enforced_by``.
     enforced_by: str = ""
+    #: Of a worker's device: the jobs that have parts of it.
+    holders: List[Holder] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -189,6 +220,35 @@ class JobResult:
     #: The result event's own fields; ``None`` where the job left none.
     result: Optional[Dict[str, Any]] = None
     error: Optional[Dict[str, Any]] = None
+
+
+EMBEDDED, ELSEWHERE, ABSENT = "embedded", "elsewhere", "absent"
+
+
+@dataclass(frozen=True)
+class RelayPlace:
+    """Where the relay is that a Jupyter server's pages talk to: in it, or elsewhere, with calls passed on."""
+
+    kind: str
+    #: Its address, without a token.
+    url: str = ""
+    #: True: it answers, and takes jobs.
+    healthy: bool = True
+    #: What is wrong, and what to do about it; empty where all is well.
+    message: str = ""
+    next: str = ""
+    version: str = ""
+    relay_id: str = ""
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """A piece of a job's log, stdout and stderr in the order they were written."""
+
+    #: The log events, oldest first, each with ``seq``, ``time_ms``, ``stream`` and ``text``.
+    events: List[Dict[str, Any]]
+    #: True: there is more before the first one.
+    earlier: bool
 
 
 @dataclass(frozen=True)
