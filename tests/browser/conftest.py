@@ -1,0 +1,129 @@
+"""A real Chromium, and a real JupyterLab to look at with it.
+
+A running sync Playwright holds an event loop in this thread, over which other modules' asynchronous tests would
+stumble: so browser and servers live as long as one module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.homes import fresh_home
+
+from . import artefacts, chrome
+from .lab import JupyterServer
+from .notebook import Notebook
+
+#: Servers whose log tells why a test has failed.
+_running: list[JupyterServer] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        artefacts.note_failure(item)
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _server_logs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the servers wrote, beside the pages of a test that fails."""
+    yield
+    if artefacts.failed(request.node):
+        for server in _running:
+            (artefacts.place_of(request.node) / f"{server.app}-server.txt").write_text(server.log)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium with an empty profile."""
+    with chrome.chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def color_scheme() -> chrome.Scheme:
+    """What the system asks pages for; a test may be parametrised with another one."""
+    return "light"
+
+
+@pytest.fixture
+def scale() -> float:
+    """Pixels of a CSS pixel; 2 for pictures that are to be looked at."""
+    return 1
+
+
+@pytest.fixture
+def new_page(
+    browser: Browser, color_scheme: chrome.Scheme, scale: float, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], Page]]:
+    """Opens pages, each with cookies and storage of its own, that are closed after the test."""
+    witnesses: list[artefacts.Witness] = []
+
+    def opened() -> Page:
+        made = chrome.open_page(browser, color_scheme, scale)
+        witnesses.append(artefacts.Witness(made, f"page{len(witnesses) + 1}"))
+        return made
+
+    yield opened
+    for witness in witnesses:
+        if artefacts.failed(request.node):
+            witness.tell(artefacts.place_of(request.node))
+        witness.page.context.close()
+
+
+@pytest.fixture
+def page(new_page: Callable[[], Page]) -> Page:
+    """A blank page, which may import the working tree's modules."""
+    made = new_page()
+    chrome.blank(made)
+    return made
+
+
+@contextlib.contextmanager
+def _server(app: str, **settings: object) -> Iterator[JupyterServer]:
+    with fresh_home() as home:
+        made = JupyterServer(home, "notebook" if app == "notebook" else "lab", **settings)
+        _running.append(made)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+            _running.remove(made)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[JupyterServer]:
+    """A JupyterLab whose relay has two simulated GPUs, shared by a module's tests."""
+    with _server("lab") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def notebook7() -> Iterator[JupyterServer]:
+    """Likewise, Notebook 7."""
+    with _server("notebook") as made:
+        yield made
+
+
+@pytest.fixture
+def open_notebook(new_page: Callable[[], Page], request: pytest.FixtureRequest) -> Callable[..., Notebook]:
+    """``open_notebook(server, *sources)``: a notebook with these cells, shown with its kernel ready."""
+    count = 0
+
+    def opened(server: JupyterServer, *sources: str, page: Page | None = None) -> Notebook:
+        nonlocal count
+        count += 1
+        name = f"{request.node.originalname.removeprefix('test_')}-{count}"
+        server.write_notebook(f"{name}.ipynb", *sources)
+        made = Notebook(page or new_page(), server, f"{name}.ipynb", name)
+        made.open()
+        return made
+
+    return opened
