@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
 
 from tests.patience import LIMIT_S
 
@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-sync",
 )
 LIMIT_MS = LIMIT_S * 1000
-SIZE = {"width": 1280, "height": 860}
+SIZE = ViewportSize(width=1280, height=860)
 #: Never looked up: what is asked of it is answered from this working tree.
 BLANK = "https://cumulus.test/"
 _HTML = "<!doctype html><html lang=en><title>A blank page</title><body></body></html>"
@@ -57,7 +57,7 @@ def open_page(browser: Browser, scheme: Scheme = "light", scale: float = 1) -> P
 
 
 def blank(page: Page) -> None:
-    """Show an empty page whose scripts may import the working tree: ``import('/cumulus_jupyter/view/...')``."""
+    """Show an empty page whose scripts may import files of the working tree, by their path in it."""
 
     def answer(route: Route) -> None:
         path = ROOT / route.request.url.removeprefix(BLANK).partition("?")[0]

@@ -1,13 +1,13 @@
 """A real Chromium, and a real JupyterLab to look at with it.
 
-A running sync Playwright holds an event loop in this thread, over which other modules' asynchronous tests would
-stumble: so browser and servers live as long as one module.
+A running sync Playwright holds an event loop in this thread, over which other modules' asynchronous tests
+would stumble: so browser and servers live as long as one module.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -23,7 +23,7 @@ _running: list[JupyterServer] = []
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
         artefacts.note_failure(item)
