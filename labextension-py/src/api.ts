@@ -25,8 +25,8 @@ export class RelayError extends Error {
 export class RelayApi {
   constructor(readonly settings = ServerConnection.makeSettings()) {}
 
-  place(): Promise<RelayPlace> {
-    return this.json('GET', 'relay');
+  place(signal?: AbortSignal): Promise<RelayPlace> {
+    return this.json('GET', 'relay', { signal });
   }
 
   async jobs(limit = 100): Promise<JobView[]> {
@@ -66,8 +66,13 @@ export class RelayApi {
     return this.request('GET', 'watch', { headers: { Accept: 'text/event-stream' }, signal });
   }
 
-  private async json<T>(method: string, path: string): Promise<T> {
-    return (await this.request(method, path)).json() as Promise<T>;
+  /** The whole log as plain text. */
+  async wholeLog(id: string): Promise<string> {
+    return (await this.request('GET', `jobs/${encodeURIComponent(id)}/logs`)).text();
+  }
+
+  private async json<T>(method: string, path: string, init: RequestInit = {}): Promise<T> {
+    return (await this.request(method, path, init)).json() as Promise<T>;
   }
 
   private async request(method: string, path: string, init: RequestInit = {}): Promise<Response> {

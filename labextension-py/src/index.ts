@@ -2,6 +2,8 @@
 
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [];
+import { relayPlugin } from './relay_plugin';
+
+const plugins: JupyterFrontEndPlugin<unknown>[] = [relayPlugin];
 
 export default plugins;
