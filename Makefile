@@ -7,7 +7,7 @@ ARGS ?=
 LAB_OPTIONS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint image rig-up rig-down check-executors check-worker dev-setup dev-start dev-logs dev-stop bench clean
+.PHONY: help setup run lab test lint image rig-up rig-down check-executors check-worker check-browser dev-setup dev-start dev-logs dev-stop bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,10 @@ check-executors: ## The quickstart on every executor, from nothing: engine, imag
 check-worker: ## One line makes a fresh host a worker, from nothing: engine, images, rig, host, a job on half a GPU
 	@scripts/setup test
 	@$(BIN)/python -m tests.acceptance.check_worker
+
+check-browser: ## A real JupyterLab in a real Chromium, used as its user does; ends with the folder of the screenshots
+	@scripts/setup test
+	@$(BIN)/python -m tests.browser.check_browser
 
 dev-setup: ## Rent a host for a relay; ARGS="--help" for what can be asked for, here and below
 	@scripts/dev-setup $(ARGS)

@@ -7,17 +7,22 @@ would stumble: so browser and servers live as long as one module.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.homes import fresh_home
+from tests.rig import provision
 
 from . import artefacts, chrome
 from .lab import JupyterServer
 from .notebook import Notebook
 
+_HERE = Path(__file__).parent
+_LEFT_OUT = pytest.StashKey[int]()
 #: Servers whose log tells why a test has failed.
 _running: list[JupyterServer] = []
 
@@ -39,8 +44,52 @@ def _server_logs(request: pytest.FixtureRequest) -> Iterator[None]:
             (artefacts.place_of(request.node) / f"{server.app}-server.txt").write_text(server.log)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let these tests come after the others; leave them out where no browser can be had.
+
+    In continuous integration they fail there.
+    """
+    items.sort(key=_is_here)
+    if os.environ.get("CI") or provision.can_browse():
+        return
+    left_out = [item for item in items if _is_here(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not _is_here(item)]
+    config.stash[_LEFT_OUT] = len(left_out)
+
+
+def _is_here(item: pytest.Item) -> bool:
+    return _HERE in item.path.parents
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left_out := config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"{left_out} tests of the browser were left out: {provision.HOW_TO_BROWSE}"
+        )
+
+
+@pytest.fixture(scope="session")
+def _browser_there() -> None:
+    """Debian's Chromium; a moment where it is installed."""
+    _have(provision.browser)
+
+
+@pytest.fixture(scope="session")
+def _pages_built() -> None:
+    """What JupyterLab loads of this working tree; a moment where nothing has changed."""
+    _have(provision.pages)
+
+
+def _have(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except provision.Lacking as lacking:
+        pytest.fail(str(lacking), pytrace=False)
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(_browser_there: None) -> Iterator[Browser]:
     """A Chromium with an empty profile."""
     with chrome.chromium() as started:
         yield started
@@ -99,14 +148,14 @@ def _server(app: str, **settings: object) -> Iterator[JupyterServer]:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[JupyterServer]:
+def lab(_pages_built: None) -> Iterator[JupyterServer]:
     """A JupyterLab whose relay has two simulated GPUs, shared by a module's tests."""
     with _server("lab") as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def notebook7() -> Iterator[JupyterServer]:
+def notebook7(_pages_built: None) -> Iterator[JupyterServer]:
     """Likewise, Notebook 7."""
     with _server("notebook") as made:
         yield made

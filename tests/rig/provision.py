@@ -1,15 +1,19 @@
-"""The engine and the images that tests of containers need; all of them: ``python -m tests.rig.provision``."""
+"""What tests need beyond Python: an engine and images, a browser and the built pages.
+
+All of it: ``python -m tests.rig.provision``. What browser tests need alone: ``... provision browser``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +27,11 @@ _ENVIRONMENT = dict(os.environ)
 _DEBIAN_MINORS = ("3.11", "3.13")
 #: What to do where there is no engine.
 HOW_TO = "start a Docker Engine that you may use (sudo apt-get install docker.io), or be root on Debian"
+#: What to do where there is no browser.
+HOW_TO_BROWSE = "install Chromium (sudo apt-get install chromium), or be root on Debian"
 _ENGINE_S = 600.0
+_BROWSER_S = 600.0
+_PAGES_S = 600.0
 _IMAGE_S = 1200.0
 _TAIL_LINES = 15
 
@@ -56,6 +64,23 @@ def can_be_had() -> bool:
     return answers() or (os.getuid() == 0 and shutil.which("apt-get") is not None)
 
 
+def can_browse() -> bool:
+    """Whether this machine has a browser, or can be given one."""
+    return shutil.which("chromium") is not None or (os.getuid() == 0 and shutil.which("apt-get") is not None)
+
+
+def browser() -> None:
+    """See to it that there is a Chromium."""
+    with _one_at_a_time("browser"):
+        _run([str(ROOT / "scripts" / "browser")], _BROWSER_S)
+
+
+def pages() -> None:
+    """Build what JupyterLab shows of this working tree; a moment where nothing has changed."""
+    with _one_at_a_time("pages"):
+        _run([str(ROOT / "scripts" / "lab")], _PAGES_S)
+
+
 def engine() -> None:
     """See to it that an engine answers."""
     with _one_at_a_time():
@@ -83,17 +108,26 @@ def node_images() -> None:
             raise Lacking(str(error)) from None
 
 
-def main() -> int:
-    """Provide everything, a line each; 1 as soon as something fails."""
-    if not os.environ.get("CI") and not can_be_had():
+def main(*wanted: str) -> int:
+    """Provide everything, or the browser's part alone, a line each; 1 as soon as something fails."""
+    steps: list[tuple[str, Callable[[], None]]] = []
+    if os.environ.get("CI") or can_browse():
+        steps += [("browser", browser), ("pages", pages)]
+    else:
+        print(f"provision: no browser here: {HOW_TO_BROWSE}")
+    if "browser" in wanted:
+        return _provide(steps)
+    if os.environ.get("CI") or can_be_had():
+        images = job_images()
+        names = (images.slim, images.full, images.other)
+        steps += [("engine", engine), *((name, functools.partial(build, name)) for name in names)]
+        steps += [("rig's hosts", node_images)]
+    else:
         print(f"provision: no containers here: {HOW_TO}")
-        return 0
-    images = job_images()
-    steps = [
-        ("engine", engine),
-        *((image, lambda image=image: build(image)) for image in (images.slim, images.full, images.other)),
-        ("rig's hosts", node_images),
-    ]
+    return _provide(steps)
+
+
+def _provide(steps: Sequence[tuple[str, Callable[[], None]]]) -> int:
     for name, step in steps:
         began = time.monotonic()
         try:
@@ -129,14 +163,14 @@ def _tail(output: str | bytes | None) -> str:
 
 
 @contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Two test runs on one machine don't build the same image at the same time."""
+def _one_at_a_time(what: str = "images") -> Iterator[None]:
+    """Two test runs on one machine don't build the same thing at the same time."""
     folder = sockets()
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "images.lock").open("w") as lock:
+    with (folder / f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
