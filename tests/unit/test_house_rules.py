@@ -32,6 +32,9 @@ TASK_OWNERS = ("/supervisor.py", "/reconcile/tasks.py", "/reconcile/queue.py", "
 BARE_TASKS = re.compile(r"\b(?:create_task|ensure_future)\(")
 #: As a stored notebook spells it; it would stick to what follows.
 COLOUR = re.compile(r"\\u001b\[[0-9;]*m")
+#: What pages run.
+PAGE_SUFFIXES = (".css", ".js", ".ts", ".tsx")
+LOCK = "labextension-py/package-lock.json"
 NOT_TEXT = {".png", ".ico", ".zip", ".npy", ".whl"}
 
 
@@ -48,6 +51,7 @@ def _tracked() -> list[str]:
 
 FILES = _tracked()
 PYTHON = [name for name in FILES if name.endswith(".py")]
+PAGES = [name for name in FILES if name.endswith(PAGE_SUFFIXES)]
 TEXT = [name for name in FILES if Path(name).suffix not in NOT_TEXT and Path(name) != Path(__file__)]
 THIS = Path(__file__).resolve().relative_to(ROOT).as_posix()
 
@@ -67,7 +71,8 @@ def _lines_matching(pattern: re.Pattern[str], names: list[str]) -> list[str]:
 
 
 def test_no_module_is_too_long() -> None:
-    long = {name: lines for name in PYTHON if (lines := len(_read(name).splitlines())) > LONGEST_MODULE_LINES}
+    lengths = {name: len(_read(name).splitlines()) for name in PYTHON + PAGES}
+    long = {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE_LINES}
     assert not long, f"split these by reason to change: {long}"
 
 
@@ -91,6 +96,12 @@ def test_every_task_has_an_owner() -> None:
 def test_every_module_says_what_it_is_for() -> None:
     ours = [n for n in PYTHON if not n.startswith("tests/") and _read(n).strip()]
     assert not [name for name in ours if not ast.get_docstring(ast.parse(_read(name)))]
+    assert not [name for name in PAGES if _read(name).strip() and not _read(name).startswith(("/*", "//"))]
+
+
+def test_the_lock_file_names_no_place_to_download_from() -> None:
+    # npm leaves them out with --omit-lockfile-registry-resolved.
+    assert not _lines_matching(re.compile(r'"resolved"|\.tgz\b'), [LOCK])
 
 
 @pytest.mark.parametrize("name", [n for n in PYTHON if n.startswith(TRAVELLING) or n in TRAVELLING_FILES])
