@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 _REPORT = pytest.StashKey[bool]()
@@ -19,6 +19,13 @@ def folder() -> Path:
     made = Path(os.environ.get("CUMULUS_SCREENSHOTS") or ROOT / "screenshots")
     made.mkdir(parents=True, exist_ok=True)
     return made
+
+
+def picture(of: Page | Locator, name: str) -> Path:
+    """Keep how it looks now."""
+    path = folder() / f"{name}.png"
+    of.screenshot(path=path, animations="disabled", caret="hide")
+    return path
 
 
 def note_failure(item: pytest.Item) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.acceptance.containers import settle
+from tests.acceptance.relays import RelayProcess
 from tests.homes import Home, wait_for
 from tests.patience import LIMIT_S
 
@@ -34,6 +35,8 @@ class JupyterServer:
         self.folder = home.path / "notebooks"
         self.folder.mkdir()
         self.environment: dict[str, str] = {}
+        #: For plain requests to the relay in it.
+        self.relay = RelayProcess(home)
         self.log_file = home.path / "jupyter.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -84,17 +87,6 @@ class JupyterServer:
         """Where a notebook is shown; in JupyterLab with a layout of its own."""
         place = f"lab/workspaces/{workspace}/tree" if self.app == "lab" else "notebooks"
         return f"{self.url}{place}/{path}?token={self.token}"
-
-    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
-        """The relay's answer to a user's call."""
-        request = urllib.request.Request(
-            f"{self.url}cumulus/api/v1/{path}",
-            None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
-            return json.load(answer)
 
     def write_notebook(self, name: str, *sources: str) -> Path:
         """Put a notebook into the folder; one empty cell where no source is given."""
