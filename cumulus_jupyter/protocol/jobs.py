@@ -107,7 +107,8 @@ class JobView:
     origin: Origin = field(default_factory=Origin)
     #: What it has of which GPU and what holds it to that, in words; empty without one.
     share: str = ""
-    #: How far it has come, as the fields of its newest unfinished Progress event; ``None`` where it does not say.
+    #: How far it has come, as the fields of its newest unfinished Progress event; ``None`` where it says
+    #: nothing.
     progress: Optional[Dict[str, Any]] = None
     #: What it uses, as the fields of its newest Usage event; ``None`` where it is not running.
     usage: Optional[Dict[str, Any]] = None
@@ -247,8 +248,11 @@ class LogPage:
 
     #: The log events, oldest first, each with ``seq``, ``time_ms``, ``stream`` and ``text``.
     events: List[Dict[str, Any]]
-    #: True: there is more before the first one.
+    #: True: there is more before the first one, and behind ``after`` where that was asked for.
     earlier: bool
+    #: With ``after``: lines that were left out between it and the first one; ``None`` where they are too many
+    #: to be counted.
+    skipped_lines: Optional[int] = 0
 
 
 @dataclass(frozen=True)

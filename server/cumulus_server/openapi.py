@@ -28,11 +28,15 @@ from cumulus_jupyter.protocol.jobs import (
     JobResult,
     JobSpec,
     JobView,
+    LogPage,
+    RelayPlace,
     SimulatedDevices,
     Stats,
     WorkerList,
 )
 from cumulus_jupyter.protocol.resources import DURATION_MAX_S, DURATION_MIN_S, PRIORITY_MAX
+
+from .relay.specs import ORIGIN_LIMITS
 
 _REF = "#/components/schemas/{name}"
 _JSON, _SSE, _TEXT, _BYTES = "application/json", "text/event-stream", "text/plain", "application/octet-stream"
@@ -106,8 +110,12 @@ OPERATIONS = (
               }, headers={"Last-Event-ID": _COUNT}),
     Operation("get", "/jobs/{job_id}/logs", "Read what a job wrote", {_TEXT: _STRING},
               query={"stream": {"type": "string", "enum": ["stdout", "stderr"]}}),
+    Operation("get", "/jobs/{job_id}/log", "Read the newest page of a log, whole or within bounds",
+              {_JSON: LogPage}, query={"after": _COUNT, "before": _COUNT}),
     Operation("get", "/jobs/{job_id}/result", "Read what a job left", {_JSON: JobResult}),
     Operation("get", "/jobs/{job_id}/values/{name}", "Fetch a stored value", {_BYTES: _STRING}),
+    Operation("get", "/watch", "Follow all that changes: the relay, your jobs, the workers", {_SSE: _STRING}),
+    Operation("get", "/relay", "Where the relay is, and whether it is well", {_JSON: RelayPlace}),
     Operation("get", "/workers", "List the workers", {_JSON: WorkerList}),
     Operation("post", "/workers/tokens", "Get the line that adds a worker", {_JSON: WorkerToken}),
     Operation("put", "/workers/local/simulated-devices", "Declare simulated GPUs", {_JSON: SimulatedDevices},
@@ -150,7 +158,7 @@ _ERROR = {
 def _components() -> dict[str, Any]:
     """The schemas of every wire type, with the limits that the types alone do not tell."""
     types = [Acknowledged, Claim, Claimed, Outcome, Health, JobList, JobResult, JobSpec, JobView]
-    types += [SimulatedDevices, Stats, WorkerList, *EVENT_TYPES.values()]
+    types += [LogPage, RelayPlace, SimulatedDevices, Stats, WorkerList, *EVENT_TYPES.values()]
     types += [Enrol, Enrolled, Leave, Ready, WorkerLeft, WorkerReady, WorkerToken]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     schemas["ErrorBody"] = _ERROR
@@ -188,6 +196,8 @@ def _limit_submission(schemas: dict[str, Any]) -> None:
     }
     for name, limit in limits.items():
         spec["properties"][name].update(limit)
+    for name, length in ORIGIN_LIMITS.items():
+        schemas["Origin"]["properties"][name]["maxLength"] = length
 
 
 def _schema(kind: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from cumulus_jupyter.protocol import API_PATH
 from cumulus_jupyter.protocol.enrolment import SCRIPT_PATH
 
-from . import enrolment, events, jobs, runner, unknown, workers
+from . import enrolment, events, jobs, runner, unknown, watch, workers
 
 _JOB = r"/jobs/(?P<job_id>[^/]+)"
 
@@ -17,8 +17,11 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (_JOB, jobs.JobHandler),
     (_JOB + r"/events", events.JobEventsHandler),
     (_JOB + r"/logs", events.JobLogsHandler),
+    (_JOB + r"/log", events.JobLogPageHandler),
     (_JOB + r"/result", jobs.JobResultHandler),
     (_JOB + r"/values/(?P<name>[^/]+)", jobs.JobValueHandler),
+    (r"/watch", watch.WatchHandler),
+    (r"/relay", watch.RelayHandler),
     (r"/workers", workers.WorkersHandler),
     (r"/workers/tokens", workers.WorkerTokensHandler),
     (r"/workers/local/simulated-devices", workers.SimulatedDevicesHandler),

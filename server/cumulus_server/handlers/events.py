@@ -1,4 +1,4 @@
-"""The events of a job, as a stream or as a page; and its logs as text."""
+"""The events of a job, as a stream or as a page; and its log, by the page and as text."""
 
 from __future__ import annotations
 
@@ -70,6 +70,20 @@ class JobEventsHandler(FollowingHandler):
                 raise InvalidArgument(f"Invalid Last-Event-ID: {last[:40]!r}. Must be an event's number")
             return int(last)
         return self.query_int("after", 0, 0, _SEQ_MAX)
+
+
+class JobLogPageHandler(UserHandler):
+    """``GET /jobs/{id}/log``."""
+
+    _track_activity = False
+
+    @protected("read")
+    async def get(self, job_id: str) -> None:
+        """The newest page of the log; of what came behind ``after``, or of what is before ``before``."""
+        asked = self.get_query_argument("after", None) is not None
+        after = self.query_int("after", 0, 0, _SEQ_MAX) if asked else None
+        before = self.query_int("before", _SEQ_MAX + 1, 0, _SEQ_MAX)
+        self.reply(await self.relay.submissions.log_page(self.owner, job_id, after, before))
 
 
 class JobLogsHandler(UserHandler):

@@ -21,7 +21,7 @@ class WorkersHandler(UserHandler):
     @protected("read")
     async def get(self) -> None:
         """All workers."""
-        self.reply(self.relay.submissions.workers())
+        self.reply(await self.relay.submissions.workers(self.owner))
 
 
 class WorkerTokensHandler(UserHandler):

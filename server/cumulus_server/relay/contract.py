@@ -24,7 +24,14 @@ class Placement(Protocol):
         """The place of a job that waits; 1 is next. ``None`` where it is not in the line."""
 
     def workers(self) -> list[WorkerView]:
-        """All workers as they are now."""
+        """All workers as they are now; the holders of their devices by id alone, whoever owns them."""
+
+    def workers_version(self) -> int:
+        """Grows whenever ``workers`` may say something else than before."""
+
+    @property
+    def looking(self) -> bool:
+        """Whether some executor has not had its first look at its workers."""
 
     def pythons(self) -> list[str]:
         """Python minor versions jobs can have; the default first."""

@@ -12,13 +12,13 @@ from typing import Protocol
 from cumulus_jupyter import __version__
 from cumulus_jupyter.protocol import PROTOCOL_VERSION
 from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition, InvalidArgument, Unavailable
-from cumulus_jupyter.protocol.jobs import Health, SimulatedDevices
+from cumulus_jupyter.protocol.jobs import Health, RelayPlace, SimulatedDevices
 
 from ..config import RelayConfig
 from ..store import Store, StoredEvent, meta
 from ..store.clock import now_ms
 from ..supervisor import Supervisor
-from . import runner_requests
+from . import place, runner_requests
 from .census import Census
 from .contract import Hosts, Placement, Waker
 from .enrolments import Enrolments
@@ -28,6 +28,8 @@ from .hub import Hub
 from .runs import Runs
 from .statedir import StateDir
 from .submissions import Submissions
+from .views import Views
+from .watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +82,15 @@ class Relay:
         self._submissions: Submissions | None = None
         self._runs: Runs | None = None
         self._enrolments: Enrolments | None = None
+        self._watch: Watch | None = None
         self._fault: CumulusError | None = Unavailable("The relay is starting", next="Try again in a moment.")
 
     def _committed(self, job_id: str, events: Sequence[StoredEvent]) -> None:
         self.census.count(events)
         self.hub.publish(job_id, events)
+        if self._watch is not None:
+            self._watch.views.reports.committed(job_id, events)
+            self._watch.committed(job_id, events)
 
     async def start(self, url: str, token: str, on_live: Callable[[], None]) -> None:
         """Go live, or wait for the live relay of this state folder to end and then do."""
@@ -133,7 +139,11 @@ class Relay:
                 self.simulated_gpus = declared
             self._moving = moving = self._build(self)
             limit = self.config.bundle_limit_bytes
-            self._submissions = Submissions(self.store, self.hub, self.files, moving.placement, moving, limit)
+            views = Views(moving.placement)
+            self._watch = Watch(self.store, views, moving.placement, self.place)
+            self._submissions = Submissions(
+                self.store, self.hub, self.files, moving.placement, views, moving, limit
+            )
             self._runs = Runs(self.store, self.hub, self.files, moving, self.config.values_limit_bytes)
             self._enrolments = Enrolments(self.store, moving.hosts)
             await moving.start()
@@ -160,6 +170,8 @@ class Relay:
         """Stop serving; running jobs go on and are taken up by the next relay. Idempotent."""
         self._fault = Unavailable("The relay is shutting down", next="Try again when it is back.")
         self.hub.close()
+        if self._watch is not None:
+            self._watch.close()
         await self.supervisor.stop()
         if self._moving is not None:
             await self._moving.stop()
@@ -185,6 +197,13 @@ class Relay:
         self.require_live()
         assert self._runs is not None
         return self._runs
+
+    @property
+    def watch(self) -> Watch:
+        """What pages watch. Raises ``Unavailable``."""
+        self.require_live()
+        assert self._watch is not None
+        return self._watch
 
     @property
     def enrolments(self) -> Enrolments:
@@ -215,6 +234,13 @@ class Relay:
             executors=placement.executors(),
             bundle_limit_bytes=self.config.bundle_limit_bytes,
         )
+
+    def place(self) -> RelayPlace:
+        """Where this relay is and how it does; also where it does not serve."""
+        if self._fault is not None:
+            return place.away(self.url, self._fault)
+        assert self._watch is not None
+        return place.live(self.url, self.relay_id, self._watch.workers(), self._placement.looking)
 
     async def simulate(self, count: int) -> SimulatedDevices:
         """Declare simulated GPUs on the local worker; where it has real ones, nothing changes."""

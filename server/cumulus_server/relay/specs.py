@@ -12,7 +12,7 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from cumulus_jupyter.protocol.errors import InvalidArgument
-from cumulus_jupyter.protocol.jobs import JobSpec
+from cumulus_jupyter.protocol.jobs import JobSpec, Origin
 from cumulus_jupyter.protocol.resources import (
     cpu_cores,
     duration_s,
@@ -23,6 +23,8 @@ from cumulus_jupyter.protocol.resources import (
 
 MAX_SPEC_BYTES = 64 << 20
 MAX_RETRIES = 10
+#: The longest that each part of an origin may be, in characters.
+ORIGIN_LIMITS = {"notebook": 1000, "cell": 100, "kernel": 100}
 
 _IMAGE = "image:"
 _NEED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,199}\Z")
@@ -77,7 +79,7 @@ def decode_submission(body: bytes) -> tuple[JobSpec, bytes]:
         raise InvalidArgument("Invalid specification: Expected `object` - at `$.program`")
     values = {name: getattr(raw, name) for name in _hints if name != "program"}
     # msgspec leaves defaults out of what it decodes, and then out of what it encodes.
-    values["resources"] = replace(raw.resources)
+    values["resources"], values["origin"] = replace(raw.resources), replace(raw.origin)
     values["image"], values["needs"] = _image_and_needs(raw.image, raw.needs)
     spec = JobSpec(program={}, **values)
     check_spec(spec)
@@ -122,6 +124,7 @@ def check_spec(spec: JobSpec) -> None:
         raise InvalidArgument(f"Invalid Python version: {spec.python!r}. Must be such as 3.11")
     _check_text("name", spec.name, 200)
     _check_text("executor", spec.executor, 100)
+    _check_origin(spec.origin)
     _check_image(spec.image)
     _check_needs(spec.needs)
     _check_labels(spec.labels)
@@ -132,6 +135,11 @@ def check_spec(spec: JobSpec) -> None:
 def _check_text(what: str, text: str, limit: int) -> None:
     if len(text) > limit or not text.isprintable():
         raise InvalidArgument(f"Invalid {what}: at most {limit} printable characters are allowed")
+
+
+def _check_origin(origin: Origin) -> None:
+    for part, limit in ORIGIN_LIMITS.items():
+        _check_text(f"{part} of the origin", getattr(origin, part), limit)
 
 
 def _check_image(image: str) -> None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition, NotFound
-from cumulus_jupyter.protocol.jobs import CANCELLED, QUEUED, JobList, JobResult, JobView, Stats, WorkerList
+from cumulus_jupyter.protocol.jobs import CANCELLED, JobList, JobResult, JobView, Stats, WorkerList
 
 from ..store import JobRow, Store, StoredEvent, Transaction, events, jobs, listing, stored_values
-from ..store.rows import job_view
+from . import log_pages
 from .bundles import check_bundle
 from .contract import Placement, Waker
 from .files import Files
 from .hub import Follower, Hub
 from .specs import decode_submission, encode_spec, new_job_id
+from .views import Views
 
 _LOG_PAGE = 256
 
@@ -53,6 +54,7 @@ class Submissions:
         hub: Hub,
         files: Files,
         placement: Placement,
+        views: Views,
         waker: Waker,
         bundle_limit_bytes: int,
     ) -> None:
@@ -60,6 +62,7 @@ class Submissions:
         self._hub = hub
         self._files = files
         self._placement = placement
+        self._views = views
         self._waker = waker
         self._bundle_limit_bytes = bundle_limit_bytes
 
@@ -116,18 +119,14 @@ class Submissions:
 
     async def get(self, owner: str, job_id: str) -> JobView:
         """The job as its owner sees it."""
-        return self._in_line(await self._store.run(lambda tx: _view(tx, _own(tx, owner, job_id))))
-
-    def _in_line(self, view: JobView) -> JobView:
-        """The job with its place in the queue, where it waits."""
-        return replace(view, position=self._placement.position(view.id)) if view.state == QUEUED else view
+        return await self._store.run(lambda tx: self._views.job(tx, _own(tx, owner, job_id)))
 
     async def page(self, owner: str, query: listing.Query) -> JobList:
         """One page of the owner's jobs, newest first."""
 
         def read(tx: Transaction) -> JobList:
             rows, cursor = listing.page(tx, owner, query)
-            return JobList([self._in_line(_view(tx, row)) for row in rows], cursor)
+            return JobList([self._views.job(tx, row) for row in rows], cursor)
 
         return await self._store.run(read)
 
@@ -136,7 +135,7 @@ class Submissions:
 
         def ask(tx: Transaction) -> JobView:
             _own(tx, owner, job_id)
-            return _view(tx, jobs.set_target(tx, job_id, CANCELLED))
+            return self._views.job(tx, jobs.set_target(tx, job_id, CANCELLED))
 
         view = await self._store.run(ask)
         self._waker.wake(job_id)
@@ -163,6 +162,10 @@ class Submissions:
 
     async def _log_page(self, job: JobRow, after: int) -> list[StoredEvent]:
         return await self._store.run(lambda tx: events.of_type_after(tx, job.number, after, "log", _LOG_PAGE))
+
+    async def log_page(self, owner: str, job_id: str, after: int | None, before: int) -> bytes:
+        """JSON of the newest page of a job's log behind event ``after`` and before event ``before``."""
+        return await self._store.run(lambda tx: log_pages.read(tx, _own(tx, owner, job_id), after, before))
 
     async def result(self, owner: str, job_id: str) -> JobResult:
         """What the job left; ``result`` is ``None`` while it runs."""
@@ -191,9 +194,10 @@ class Submissions:
         """Counts over the owner's kept history."""
         return await self._store.run(lambda tx: listing.stats(tx, owner), slow=True)
 
-    def workers(self) -> WorkerList:
-        """All workers."""
-        return WorkerList(self._placement.workers())
+    async def workers(self, owner: str) -> WorkerList:
+        """All workers, with the owner's jobs by name."""
+        workers = self._placement.workers()
+        return WorkerList(await self._store.run(lambda tx: self._views.workers(tx, owner, workers)))
 
 
 def _own(tx: Transaction, owner: str, job_id: str) -> JobRow:
@@ -201,10 +205,6 @@ def _own(tx: Transaction, owner: str, job_id: str) -> JobRow:
     if job is None or job.owner != owner:
         raise NotFound(f"Job not found: {job_id}", next="List your jobs with %cumulus jobs.", job_id=job_id)
     return job
-
-
-def _view(tx: Transaction, job: JobRow) -> JobView:
-    return job_view(job, stored_values.names(tx, job.id))
 
 
 def _insert_once(tx: Transaction, new: jobs.NewJob) -> tuple[JobRow, bool]:

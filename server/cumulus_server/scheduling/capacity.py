@@ -48,6 +48,8 @@ class Capacity:
         self._where: dict[str, str] = {}
         self._ranks = self._pools_made = self._versions = 0
         self._suiting: dict[tuple[object, ...], tuple[str | None, tuple[Pool, ...]]] = {}
+        #: Grows with every change of the workers and of what is held on them.
+        self.changes = 0
         #: Workers that something was given back on, in order, since ``_freed_from``.
         self._freed: list[str] = []
         self._freed_from = 0
@@ -59,6 +61,7 @@ class Capacity:
         old = self.rooms.get(worker.id)
         if old is not None and old.worker == worker:
             return
+        self.changes += 1
         self._forget_what_suits()
         if old is None:
             self._ranks += 1
@@ -75,6 +78,7 @@ class Capacity:
 
     def remove_worker(self, worker_id: str) -> None:
         """Forget a worker and what is held there."""
+        self.changes += 1
         self._forget_what_suits()
         self._leave_pool(worker_id)
         room = self.rooms.pop(worker_id, None)
@@ -92,6 +96,7 @@ class Capacity:
         """This executor's workers are not known, for this reason; with ``None`` they are."""
         if self.unknown.get(executor) == why:
             return
+        self.changes += 1
         self._forget_what_suits()
         if why is None:
             self.unknown.pop(executor, None)
@@ -101,6 +106,7 @@ class Capacity:
     def take(self, placement: Placement, *, cpu: float = 0.0, memory_mib: int = 0, ends_ms: int = 0) -> None:
         """Book a placement. Taking the same job's again moves it there."""
         self.give_back(placement.job_id)
+        self.changes += 1
         room = self.rooms[placement.worker]
         room.add(Hold(placement.job_id, placement.shares, cpu, memory_mib, ends_ms))
         self._where[placement.job_id] = placement.worker
@@ -111,6 +117,7 @@ class Capacity:
         worker_id = self._where.pop(job_id, None)
         if worker_id is None:
             return False
+        self.changes += 1
         room = self.rooms[worker_id]
         room.remove(job_id)
         self._pool_of[worker_id].put(room)

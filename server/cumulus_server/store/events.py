@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -70,6 +70,20 @@ def of_type_after(tx: Transaction, number: int, seq: int, kind: str, limit: int)
     """Like ``after``, events of one type only."""
     base = number * _SPAN
     return _page(tx.execute(sql.events_of_type_after, (base + seq, base + _SPAN, kind, limit)), base)
+
+
+def of_type_before(tx: Transaction, number: int, after: int, before: int, kind: str) -> Iterator[StoredEvent]:
+    """Events of one type between two, newest first, read one by one."""
+    base = number * _SPAN
+    for place, _, body in tx.execute(sql.events_of_type_before, (base + after, base + before, kind)):
+        yield StoredEvent(place - base, kind, body)
+
+
+def reports(tx: Transaction, number: int, seq: int) -> list[StoredEvent]:
+    """What a job has said of itself behind ``seq``: its states, its progress, what it uses."""
+    base = number * _SPAN
+    rows = tx.execute(sql.reports_after, (base + seq, base + _SPAN))
+    return [StoredEvent(place - base, kind, body) for place, kind, body in rows]
 
 
 def newest_of_type(tx: Transaction, number: int, kind: str) -> StoredEvent | None:

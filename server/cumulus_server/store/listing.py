@@ -40,6 +40,11 @@ def page(tx: Transaction, owner: str, query: Query) -> tuple[list[JobRow], str |
     return jobs, str(jobs[-1].number) if len(rows) > query.limit else None
 
 
+def active(tx: Transaction, owner: str, limit: int) -> list[JobRow]:
+    """The owner's jobs that have not ended, newest first."""
+    return [job_row(row) for row in tx.execute(sql.list_active, {"owner": owner, "count": limit})]
+
+
 def stats(tx: Transaction, owner: str | None) -> Stats:
     """Counts over the kept history, of one owner or of all."""
     counts = {row[0]: row[1] for row in tx.execute(sql.count_by_status, {"owner": owner})}

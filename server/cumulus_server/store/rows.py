@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from cumulus_jupyter.protocol.jobs import END_STATES, DeviceView, JobSpec, JobView
+from cumulus_jupyter.protocol.shares import short_share_words
 
 #: A job's row is read a dozen times on its way, and its specification never changes.
 _spec = lru_cache(maxsize=256)(msgspec.json.Decoder(JobSpec).decode)
@@ -123,7 +124,7 @@ def job_row(row: sqlite3.Row) -> JobRow:
 
 
 def job_view(job: JobRow, values: list[str]) -> JobView:
-    """The job as its owner sees it."""
+    """The job as its owner sees it, but for what only the running relay knows."""
     return JobView(
         id=job.id,
         state=job.status,
@@ -148,4 +149,6 @@ def job_view(job: JobRow, values: list[str]) -> JobView:
         last_seq=job.last_seq,
         values=values,
         priority=job.spec.priority,
+        origin=job.spec.origin,
+        share=short_share_words(job.devices, job.enforced_by),
     )

@@ -262,6 +262,10 @@ class Inventory:
         """All workers as they are now."""
         return [worker_view(room) for room in self._scheduler.capacity.rooms.values()]
 
+    def workers_version(self) -> int:
+        """Grows whenever ``workers`` may say something else than before."""
+        return self._scheduler.capacity.changes
+
     def pythons(self) -> list[str]:
         """Python minor versions jobs can have; the default first."""
         rooms = self._scheduler.capacity.rooms.values()

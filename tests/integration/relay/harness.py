@@ -32,6 +32,13 @@ class FakePlacement:
     refuse: Exception | None = None
     simulated: int = 0
     gpus: bool = False
+    looking: bool = False
+    #: Places of the jobs in line.
+    line: dict[str, int] = field(default_factory=dict)
+    known: list[WorkerView] = field(
+        default_factory=lambda: [WorkerView("local", "process", "ready", 2.0, 1024)]
+    )
+    version: int = 0
 
     async def check(self, spec: JobSpec) -> None:
         """Refuse what the test wants refused."""
@@ -39,12 +46,20 @@ class FakePlacement:
             raise self.refuse
 
     def position(self, job_id: str) -> int | None:
-        """Nobody is in line."""
-        return None
+        """As the test wants it."""
+        return self.line.get(job_id)
 
     def workers(self) -> list[WorkerView]:
-        """One worker."""
-        return [WorkerView("local", "process", "ready", 2.0, 1024)]
+        """One worker, or what the test wants."""
+        return self.known
+
+    def workers_version(self) -> int:
+        """As the test wants it."""
+        return self.version
+
+    def become(self, *workers: WorkerView) -> None:
+        """Have other workers from now on."""
+        self.known, self.version = list(workers), self.version + 1
 
     def pythons(self) -> list[str]:
         """One version."""

@@ -29,6 +29,12 @@ WHERE owner = :owner
 ORDER BY number DESC
 LIMIT :count;
 
+-- name: list_active
+SELECT * FROM jobs
+WHERE (ended_ms IS NULL OR released = 0) AND ended_ms IS NULL AND +owner = :owner
+ORDER BY number DESC
+LIMIT :count;
+
 -- name: transition
 UPDATE jobs
 SET status = :to,
