@@ -135,4 +135,6 @@ def test_a_wheel_that_cannot_have_it_says_how_to_go_without(sources: Sources, tm
     )
     assert done.returncode == 1
     assert "The JupyterLab extension cannot be built: npm install" in done.stderr
-    assert done.stderr.endswith("To install without it, set CUMULUS_WITHOUT_LAB=1; all else works as with it.\n")
+    assert done.stderr.endswith(
+        "To install without it, set CUMULUS_WITHOUT_LAB=1; all else works as with it.\n"
+    )
