@@ -72,7 +72,9 @@ export class RelayApi {
   }
 
   private async json<T>(method: string, path: string, init: RequestInit = {}): Promise<T> {
-    return (await this.request(method, path, init)).json() as Promise<T>;
+    // Where a stream could be had too, one page of it is wanted.
+    const asked = { ...init, headers: { Accept: 'application/json' } };
+    return (await this.request(method, path, asked)).json() as Promise<T>;
   }
 
   private async request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
