@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.acceptance.containers import Gate, gate
 from tests.homes import fresh_home
 from tests.rig import provision
 
 from . import artefacts, chrome
-from .lab import JupyterServer
+from .lab import App, JupyterServer
 from .notebook import Notebook
 
 _HERE = Path(__file__).parent
@@ -135,9 +136,10 @@ def page(new_page: Callable[[], Page]) -> Page:
 
 
 @contextlib.contextmanager
-def _server(app: str, **settings: object) -> Iterator[JupyterServer]:
+def server(app: App, **environment: str) -> Iterator[JupyterServer]:
+    """A server of its own home, whose log is kept where a test fails."""
     with fresh_home() as home:
-        made = JupyterServer(home, "notebook" if app == "notebook" else "lab", **settings)
+        made = JupyterServer(home, app, environment)
         _running.append(made)
         try:
             made.start()
@@ -150,14 +152,14 @@ def _server(app: str, **settings: object) -> Iterator[JupyterServer]:
 @pytest.fixture(scope="module")
 def lab(_pages_built: None) -> Iterator[JupyterServer]:
     """A JupyterLab whose relay has two simulated GPUs, shared by a module's tests."""
-    with _server("lab") as made:
+    with server("lab") as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def notebook7(_pages_built: None) -> Iterator[JupyterServer]:
     """Likewise, Notebook 7."""
-    with _server("notebook") as made:
+    with server("notebook") as made:
         yield made
 
 
@@ -176,3 +178,11 @@ def open_notebook(new_page: Callable[[], Page], request: pytest.FixtureRequest) 
         return made
 
     return opened
+
+
+@pytest.fixture
+def held() -> Iterator[Gate]:
+    """Holds jobs up until the test lets them go on; at its end at the latest."""
+    with gate("127.0.0.1") as opened:
+        yield opened
+        opened.open()

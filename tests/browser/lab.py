@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,17 +25,19 @@ _CLASSES: dict[App, str] = {"lab": "LabApp", "notebook": "JupyterNotebookApp"}
 #: JupyterLab would ask for these over the network.
 _QUIET = {"fetchNews": "false", "checkForUpdates": False}
 
+#: Every kernel has the magic from its start.
+_LOADED = 'get_config().InteractiveShellApp.extensions = ["cumulus_jupyter"]\n'
+
 
 class JupyterServer:
     """``jupyter lab`` or ``jupyter notebook`` for one home, with its relay."""
 
-    def __init__(self, home: Home, app: App = "lab", **settings: Any) -> None:
+    def __init__(self, home: Home, app: App, environment: Mapping[str, str], **settings: Any) -> None:
         """``settings`` are the relay's; by default local processes and two simulated GPUs."""
-        self.home, self.app = home, app
+        self.home, self.app, self.environment = home, app, dict(environment)
         self.token = secrets.token_hex(16)
         self.folder = home.path / "notebooks"
         self.folder.mkdir()
-        self.environment: dict[str, str] = {}
         #: For plain requests to the relay in it.
         self.relay = RelayProcess(home)
         self.log_file = home.path / "jupyter.log"
@@ -42,6 +45,9 @@ class JupyterServer:
         self._port = 0
         settle(home, **{"executors": ["process"], "simulated_gpus": 2, **settings})
         self.setting("@jupyterlab/apputils-extension", "notification", _QUIET)
+        profile = home.path / ".ipython" / "profile_default"
+        profile.mkdir(parents=True)
+        (profile / "ipython_config.py").write_text(_LOADED)
 
     def setting(self, package: str, plugin: str, values: dict[str, Any]) -> None:
         """Write a user's settings of one plugin, for pages that are loaded from now on."""

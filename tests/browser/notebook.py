@@ -32,6 +32,9 @@ class Notebook:
     def __init__(self, page: Page, server: JupyterServer, path: str, workspace: str) -> None:
         self.page, self.server, self.path, self.workspace = page, server, path, workspace
 
+        # A page with unsaved changes asks whether to leave it.
+        page.on("dialog", lambda dialog: dialog.accept())
+
     def open(self) -> None:
         """Load the page, and wait until its kernel is ready."""
         self.page.goto(self.server.page_url(self.path, self.workspace))
@@ -41,6 +44,10 @@ class Notebook:
         """Load it again, as its user's browser does."""
         self.page.reload()
         self.wait_ready()
+
+    def leave(self) -> None:
+        """Close the page's view of it, as if the browser had been closed."""
+        self.page.goto("about:blank")
 
     def wait_ready(self) -> None:
         """Wait until the notebook is there and its kernel, busy or idle, is connected."""
@@ -54,9 +61,14 @@ class Notebook:
         """Wait until the kernel has nothing to do."""
         self.page.wait_for_function(_KERNEL_IDLE)
 
+    @property
+    def panel(self) -> Locator:
+        """The notebook with its toolbar, where it is the one that is shown."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
     def cell(self, at: int) -> Locator:
         """A cell with its outputs."""
-        return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{at}']")
+        return self.panel.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{at}']")
 
     def output(self, at: int) -> Locator:
         """What is under a cell."""
@@ -87,7 +99,7 @@ class Notebook:
 
     def stop(self) -> None:
         """Press the Stop button."""
-        self.page.locator('[data-jp-item-name="interrupt"]').locator("button, jp-button").first.click()
+        self.panel.locator('[data-jp-item-name="interrupt"]').locator("button, jp-button").first.click()
 
     def restart_kernel(self) -> None:
         """Restart the kernel, without the question that stands before it."""

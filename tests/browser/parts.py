@@ -1,0 +1,56 @@
+"""Our parts of a page, by what a user, or a screen reader, calls them."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+CARD = ".cumulus-card"
+PANEL = "#cumulus-panel"
+
+
+class Card:
+    """One job's card, in whatever is given."""
+
+    def __init__(self, place: Locator) -> None:
+        self.place = place
+        self.root = place.locator(CARD)
+
+    @property
+    def cancel_button(self) -> Locator:
+        """Ends the job."""
+        return self.root.get_by_role("button", name=re.compile("cancel", re.IGNORECASE))
+
+    @property
+    def log_button(self) -> Locator:
+        """Opens and closes the log."""
+        return self.root.get_by_role("button", name=re.compile(r"\blog\b", re.IGNORECASE)).first
+
+    @property
+    def log(self) -> Locator:
+        """The log, where it is open."""
+        return self.root.get_by_role("log")
+
+
+class Sidebar:
+    """The panel with jobs, workers and the relay."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.root = page.locator(PANEL)
+
+    def open(self) -> Sidebar:
+        """Show it, by its tab at the page's side."""
+        if not self.root.is_visible():
+            self.page.get_by_role("tab", name="Cumulus").click()
+        expect(self.root).to_be_visible()
+        return self
+
+    def job(self, name: str) -> Locator:
+        """The entry of a job."""
+        return self.root.get_by_role("listitem").filter(has_text=name)
+
+    def worker(self, name: str) -> Locator:
+        """The entry of a worker."""
+        return self.root.get_by_role("listitem").filter(has_text=name)
