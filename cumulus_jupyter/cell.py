@@ -15,12 +15,13 @@ from .client.job import Job
 from .client.options import checked, requirements_file
 from .client.outcome import Home, Outcome, exception_from, read_values
 from .client.packing import CellRequest, Packed, cell_number, pack_cell
+from .client.reach import RelayedJob
 from .client.stream import EventStream
 from .client.submission import JobOptions, submit
 from .options import Parsed, check_name, help_text, parse
 from .protocol.errors import CumulusError, InvalidArgument
 from .settings import Cumulus, settings_of
-from .view.cell_view import CellView, make_view
+from .view.cell_view import View, make_view
 from .view.failure import JobInterrupted
 from .view.tables import Text
 
@@ -80,9 +81,14 @@ class Session:
         parsed, options = known
         return parsed, replace(options, name=options.name or f"In[{cell_number(self.shell)}]")
 
-    def view(self, name: str, *, quiet: bool = False, prefix: str = "") -> CellView:
-        """The view for the cell that is running."""
-        return make_view(self.shell, self.settings.effective_view, name=name, quiet=quiet, prefix=prefix)
+    def view(self, name: str, **how: Any) -> View:
+        """The view for the cell that is running; ``how`` as ``make_view`` takes it."""
+        limit = self.settings.output_lines, self.settings.output_kib
+        return make_view(self.shell, self.settings.effective_view, name=name, limit=limit, **how)
+
+    def reach(self, job_id: str) -> RelayedJob:
+        """A job at this session's relay."""
+        return RelayedJob(self.client.http, job_id, self.client.found.health.relay_id)
 
 
 def run_cell(session: Session, line: str, source: str) -> Any:
@@ -114,10 +120,11 @@ def run_cell(session: Session, line: str, source: str) -> Any:
         session.namespace[detach] = _detached(session, packed, options)
         return None
     quiet = bool(parsed.get("quiet", session.settings.quiet))
-    view = session.view(options.name, quiet=quiet)
+    view = session.view(options.name, quiet=quiet, duration_s=options.duration_s)
     outcome = Outcome()
     with InterruptGate() as gate:
         job_id, opened = submit(client.http, packed.submission, gate=gate)
+        view.reached(session.reach(job_id))
         stream = EventStream(client.http, job_id, opened=opened, gate=gate, on_away=view.away)
         try:
             follow(stream, view, outcome)
@@ -135,7 +142,8 @@ def attach(session: Session, reference: str) -> Any:
     """
     client = session.client
     job = client.find(reference)
-    view = session.view(job.name, prefix=f"{job.id}-{cell_number(session.shell)}-")
+    view = session.view(job.name, prefix=f"{job.id}-{cell_number(session.shell)}-", seen=job)
+    view.reached(session.reach(job.id))
     outcome = Outcome()
     with InterruptGate() as gate:
         stream = EventStream(client.http, job.id, gate=gate, on_away=view.away)
@@ -143,6 +151,7 @@ def attach(session: Session, reference: str) -> Any:
             follow(stream, view, outcome)
         except KeyboardInterrupt:
             stream.close()
+            view.say("no longer followed here")
             raise JobInterrupted(
                 "The job goes on; this cell no longer follows it",
                 f"%cumulus cancel {job.id} ends it.",
@@ -208,7 +217,7 @@ def _detached(session: Session, packed: Packed, options: JobOptions) -> Job:
 def _stop(
     session: Session,
     stream: EventStream,
-    view: CellView,
+    view: View,
     outcome: Outcome,
     allow_pickle: bool,
     packed: Packed,
@@ -222,16 +231,18 @@ def _stop(
     try:
         while stream.end is None and (left := give_up - time.monotonic()) > 0:
             events = stream.read(left)
-            for _, event in events:
+            for seq, event in events:
                 if event is not None:
-                    view.show(event)
+                    view.show(event, seq)
             outcome.take(event for _, event in events)
             view.settle()
     except KeyboardInterrupt:
         stream.close()
+        view.say("being cancelled")
         raise JobInterrupted("The job is being cancelled, and is no longer followed", hint, job_id) from None
     if stream.end is None:
         stream.close()
+        view.say("being cancelled" if told is None else "not cancelled: the relay could not be told")
         if told is not None:
             raise JobInterrupted(
                 f"The relay could not be told to cancel the job: {told.message}",

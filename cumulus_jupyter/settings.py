@@ -40,6 +40,12 @@ class Cumulus(Configurable):
     value_limit: Any = Union(
         [Int(), Unicode()], default_value="64M", help="Values larger than this stay behind, such as 64M."
     ).tag(config=True)
+    output_lines: Any = Int(1000, help="Lines a job prints into its cell; more are in its log. 0: all.").tag(
+        config=True
+    )
+    output_kib: Any = Int(256, help="KiB a job prints into its cell; more is in its log. 0: all.").tag(
+        config=True
+    )
     view: Any = Enum(VIEWS, "auto", help="plain: only the job's own output. live: its state too.").tag(
         config=True
     )
@@ -111,6 +117,10 @@ class Cumulus(Configurable):
             return options.duration_s if key == "duration" else options.retries
         if key == "value_limit":
             memory_mib(text)
+        if key in ("output_lines", "output_kib"):
+            if not text.isdigit():
+                raise InvalidArgument(f"Invalid {key}: {text}. Must be a whole number", next="0 is no limit.")
+            return int(text)
         if key == "view" and text not in VIEWS:
             raise InvalidArgument(f"Invalid view: {text}. Must be one of {', '.join(VIEWS)}")
         return text

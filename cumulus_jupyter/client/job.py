@@ -169,8 +169,10 @@ class Job(Future[Any]):
         Interrupting this leaves the job alone.
         """
         from .follow import follow, view_here
+        from .reach import RelayedJob
 
-        view = view_here(self._name, f"{self.id}-{os.urandom(4).hex()}-")
+        view = view_here(self._name, f"{self.id}-{os.urandom(4).hex()}-", self.view)
+        view.reached(RelayedJob(self._http, self.id))
         stream = EventStream(self._http, self.id, on_away=view.away)
         try:
             follow(stream, view, Outcome())

@@ -1,38 +1,74 @@
-"""What a cell shows while its job runs: the job's output, and the status line where people look on."""
+"""What a cell shows while its job runs: the job's output, and what is known of it where people look on."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..protocol.events import ClearOutput, Display, Event, Log, UpdateDisplay
+from ..protocol.jobs import JobView
+from .facts import JobFacts
 from .plain import PlainView
 from .status import StatusLine
+
+if TYPE_CHECKING:
+    from .card import JobReach
 
 _OUTPUT = (Log, Display, UpdateDisplay, ClearOutput)
 
 
-class CellView:
-    """Shows one job in one cell. ``status`` is ``None`` in plain mode."""
+class View(Protocol):
+    """Shows one job in one cell, or in a script's output."""
 
-    def __init__(self, plain: PlainView, status: StatusLine | None) -> None:
+    def reached(self, reach: JobReach) -> None:
+        """The relay has the job."""
+
+    def show(self, event: Event, seq: int = 0) -> None:
+        """Show one event; ``seq`` is its number."""
+
+    def settle(self) -> None:
+        """All that has come was shown; what follows is a wait."""
+
+    def next_tick_s(self) -> float | None:
+        """How long to wait for events at most; ``None``: as long as it takes."""
+
+    def tick(self) -> None:
+        """Time has passed."""
+
+    def away(self, seconds: float | None) -> None:
+        """The relay has been away this long; ``None``: it is back."""
+
+    def say(self, note: str) -> None:
+        """Say this instead of the job's state, where that is shown."""
+
+    def end(self) -> None:
+        """The job has ended, or is no longer followed."""
+
+
+class TextView:
+    """Prints a job's output. ``status`` is ``None`` in plain mode, and a line in a terminal."""
+
+    def __init__(self, plain: PlainView, facts: JobFacts, status: StatusLine | None) -> None:
         self._plain = plain
+        self._facts = facts
         self._status = status
 
-    def show(self, event: Event) -> None:
+    def reached(self, reach: JobReach) -> None:
+        """The relay has the job."""
+
+    def show(self, event: Event, seq: int = 0) -> None:
         """Show one event."""
         if self._status is not None:
             if isinstance(event, _OUTPUT):
                 self._status.erase()
             if isinstance(event, Log):
                 self._status.inside_line = not event.text.endswith("\n")
-            if isinstance(event, ClearOutput):
-                self._status.retire()
-            self._status.take(event)
+            self._facts.take(event)
         self._plain.show(event)
 
     def settle(self) -> None:
         """All that has come was shown; what follows is a wait."""
         self._plain.flush()
+        self.tick()
 
     def next_tick_s(self) -> float | None:
         """How long to wait for events at most; ``None``: as long as it takes."""
@@ -45,27 +81,47 @@ class CellView:
 
     def away(self, seconds: float | None) -> None:
         """The relay has been away this long; ``None``: it is back."""
-        if self._status is not None:
-            self._status.away(seconds)
-            self._status.tick()
+        self._facts.away(seconds)
+        self.tick()
 
     def say(self, note: str) -> None:
         """Say this in the status line."""
+        self._facts.say(note)
         if self._status is not None:
-            self._status.say(note)
+            self._status.repaint()
 
     def end(self) -> None:
         """The job has ended, or is no longer followed."""
         if self._status is not None:
-            self._status.end()
+            self._status.erase()
         self._plain.flush()
 
 
-def make_view(shell: Any, mode: str, *, name: str = "", quiet: bool = False, prefix: str = "") -> CellView:
-    """The view for this cell. ``mode``: ``plain``, ``live``, or ``auto`` for what the frontend is."""
+def make_view(
+    shell: Any,
+    mode: str,
+    *,
+    name: str = "",
+    quiet: bool = False,
+    prefix: str = "",
+    duration_s: int = 0,
+    seen: JobView | None = None,
+    limit: tuple[int, int] | None = None,
+) -> View:
+    """The view for this cell. ``mode``: ``plain``, ``live``, or ``auto`` for what the frontend is.
+
+    ``seen``: what the relay says of a job that was submitted before. ``limit``: lines and KiB of printed
+    text that a notebook's cell takes.
+    """
     live = not quiet and (mode == "live" or (mode == "auto" and is_watched(shell)))
+    facts = JobFacts(name, duration_s=duration_s, seen=seen)
+    if live and hasattr(shell, "kernel"):
+        from .notebook_view import NotebookView
+        from .output_limit import OutputLimit
+
+        return NotebookView(shell, facts, OutputLimit(*limit or ()), prefix=prefix)
     plain = PlainView(shell, quiet=quiet, prefix=prefix)
-    return CellView(plain, StatusLine(shell, name) if live else None)
+    return TextView(plain, facts, StatusLine(facts) if live else None)
 
 
 def is_watched(shell: Any) -> bool:
