@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.errors import PayloadTooLarge
-from ..protocol.jobs import Health
+from ..protocol.jobs import Health, Origin
 from .connection import Part, size_of
 from .errors import CellSyntaxError
+from .origin import origin_of
 from .outcome import NOWHERE, Home
 from .submission import PYTHON, JobOptions, Submission, make_submission
 
@@ -56,7 +57,7 @@ def pack_cell(request: CellRequest, options: JobOptions, health: Health, *, dry_
         return Packed(None, report=dry_run_report(packaged))
     shell, source = request.shell, packaged.program.source
     home = Home(shell.user_ns, lambda: _plain(source, shell), packaged.originals)
-    return Packed(_submission(packaged, options, health), home)
+    return Packed(_submission(packaged, options, health, origin=origin_of(shell)), home)
 
 
 def _package_cell(request: CellRequest, options: JobOptions, health: Health, dry_run: bool) -> Packaged:
@@ -91,11 +92,13 @@ def package_function(
     keep: bool = False,
 ) -> Submission:
     """Package a call. With ``keep`` the arguments are copied as they are now: they are sent later."""
-    from ..packaging import package_call
+    from ..packaging import notebook_of, package_call
 
     chosen = _package_options(options, health)
-    packaged = package_call(func, args, kwargs, notebook=_notebook(), options=chosen)
-    return _submission(packaged, options, health, keep=keep)
+    shell = _shell()
+    notebook = None if shell is None else notebook_of(shell)
+    packaged = package_call(func, args, kwargs, notebook=notebook, options=chosen)
+    return _submission(packaged, options, health, keep=keep, origin=origin_of(shell))
 
 
 def cell_number(shell: Any) -> int:
@@ -103,7 +106,9 @@ def cell_number(shell: Any) -> int:
     return int(shell.displayhook.prompt_count)
 
 
-def _submission(packaged: Packaged, options: JobOptions, health: Health, *, keep: bool = False) -> Submission:
+def _submission(
+    packaged: Packaged, options: JobOptions, health: Health, *, keep: bool = False, origin: Origin
+) -> Submission:
     parts: list[Part] = []
     if packaged.blobs or packaged.files:
         from ..packaging import bundle_parts
@@ -116,7 +121,7 @@ def _submission(packaged: Packaged, options: JobOptions, health: Health, *, keep
                 next="See what is large with --dry-run, and send less with -i.",
             )
         parts = [b"".join(pieces)] if keep else pieces
-    return make_submission(packaged.program, options, parts, python_exact=packaged.pickled)
+    return make_submission(packaged.program, options, parts, python_exact=packaged.pickled, origin=origin)
 
 
 def _package_options(options: JobOptions, health: Health, **more: Any) -> PackageOptions:
@@ -128,16 +133,12 @@ def _package_options(options: JobOptions, health: Health, **more: Any) -> Packag
     )
 
 
-def _notebook() -> Any:
+def _shell() -> Any:
+    """The IPython shell of this process; ``None`` in a script."""
     import sys
 
     module = sys.modules.get("IPython")
-    shell = module.get_ipython() if module is not None else None
-    if shell is None:
-        return None
-    from ..packaging import notebook_of
-
-    return notebook_of(shell)
+    return None if module is None else module.get_ipython()
 
 
 def _figures() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..protocol.jobs import Origin
 from ..protocol.program import Program
 from ..protocol.resources import DURATION_DEFAULT_S
 from .connection import Part
@@ -20,6 +21,7 @@ from .stream import Opened
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 #: How long a submission keeps trying while the relay is away.
 SUBMIT_AWAY_LIMIT_S = 20.0
+_NOWHERE = Origin()
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def make_submission(
     bundle: Sequence[Part] = (),
     *,
     python_exact: bool = False,
+    origin: Origin = _NOWHERE,
 ) -> Submission:
     """The wire form of a job. ``python_exact``: the program holds pickled values."""
     spec: dict[str, Any] = {
@@ -87,6 +90,8 @@ def make_submission(
         "python": PYTHON,
         "python_exact": python_exact,
     }
+    if origin != _NOWHERE:
+        spec["origin"] = vars(origin)
     return Submission(json.dumps(spec, separators=(",", ":")).encode(), bundle)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ..protocol.enrolment import WorkerToken
-from ..protocol.jobs import DeviceView, Health, JobList, JobView, Stats, WorkerView
+from ..protocol.jobs import DeviceView, Health, Holder, JobList, JobView, Origin, Stats, WorkerView
 from ..protocol.resources import Resources
 
 _T = TypeVar("_T")
@@ -20,7 +20,7 @@ def _known(cls: type[_T], body: Mapping[str, Any], **nested: Any) -> _T:
 
 def device_from_wire(body: Mapping[str, Any]) -> DeviceView:
     """A GPU."""
-    return _known(DeviceView, body)
+    return _known(DeviceView, body, holders=[_known(Holder, holder) for holder in body.get("holders") or []])
 
 
 def job_from_wire(body: Mapping[str, Any]) -> JobView:
@@ -30,6 +30,7 @@ def job_from_wire(body: Mapping[str, Any]) -> JobView:
         body,
         resources=_known(Resources, body.get("resources") or {}),
         devices=[device_from_wire(device) for device in body.get("devices") or []],
+        origin=_known(Origin, body.get("origin") or {}),
     )
 
 

@@ -31,6 +31,10 @@ class Origin:
     kernel: str = ""
 
 
+#: The longest that each part of an origin may be, in characters.
+ORIGIN_LIMITS = {"notebook": 1000, "cell": 100, "kernel": 100}
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """A submission: what to run, and what it needs.

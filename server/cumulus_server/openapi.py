@@ -22,6 +22,7 @@ from cumulus_jupyter.protocol.enrolment import (
 )
 from cumulus_jupyter.protocol.events import EVENT_TYPES
 from cumulus_jupyter.protocol.jobs import (
+    ORIGIN_LIMITS,
     STATES,
     Health,
     JobList,
@@ -35,8 +36,6 @@ from cumulus_jupyter.protocol.jobs import (
     WorkerList,
 )
 from cumulus_jupyter.protocol.resources import DURATION_MAX_S, DURATION_MIN_S, PRIORITY_MAX
-
-from .relay.specs import ORIGIN_LIMITS
 
 _REF = "#/components/schemas/{name}"
 _JSON, _SSE, _TEXT, _BYTES = "application/json", "text/event-stream", "text/plain", "application/octet-stream"

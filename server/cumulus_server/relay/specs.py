@@ -12,7 +12,7 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from cumulus_jupyter.protocol.errors import InvalidArgument
-from cumulus_jupyter.protocol.jobs import JobSpec, Origin
+from cumulus_jupyter.protocol.jobs import ORIGIN_LIMITS, JobSpec, Origin
 from cumulus_jupyter.protocol.resources import (
     cpu_cores,
     duration_s,
@@ -23,8 +23,6 @@ from cumulus_jupyter.protocol.resources import (
 
 MAX_SPEC_BYTES = 64 << 20
 MAX_RETRIES = 10
-#: The longest that each part of an origin may be, in characters.
-ORIGIN_LIMITS = {"notebook": 1000, "cell": 100, "kernel": 100}
 
 _IMAGE = "image:"
 _NEED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,199}\Z")

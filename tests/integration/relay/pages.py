@@ -64,9 +64,8 @@ async def connected(server: Server, token: str = TOKEN) -> AsyncIterator[asyncio
     url = urlsplit(server.root)
     reader, writer = await asyncio.open_connection(url.hostname, url.port, limit=1 << 24)
     # Of HTTP/1.0, so that the answer comes as it is and not in chunks.
-    writer.write(
-        f"GET {url.path}/watch HTTP/1.0\r\nHost: {url.netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-    )
+    head = f"GET {url.path}/watch HTTP/1.0\r\nHost: {url.netloc}\r\nAuthorization: Bearer {token}"
+    writer.write(f"{head}\r\n\r\n".encode())
     try:
         yield reader
     finally:
