@@ -34,8 +34,8 @@ def run_folder(folder: str) -> int:
     stdout = os.dup(1)
     os.dup2(2, 1)
     answer = os.memfd_create("answer")
-    # As the first process of a container this one is not even given a signal that it has no handler for: those that
-    # come before both sides are ready wait for that.
+    # As the first process of a container this one is not even given a signal that it has no handler for:
+    # those that come before both sides are ready wait for that.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     child = os.fork()
     if not child:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
+from typing import Any, Callable, Dict, Mapping
 
-if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
+from .after_import import after_import
 
 #: The variable that every jax knows, and what newer ones call it; they refuse to have both.
 _JAX, _JAX_NEWER = "XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION"
@@ -39,9 +38,7 @@ def hold(place: Mapping[str, Any]) -> None:
     tell: Dict[str, Callable[[], None]] = {}
     for name, framework in (("torch", _tell_torch), ("jax", _tell_jax), ("tensorflow", _tell_tensorflow)):
         tell[name] = functools.partial(_quietly, framework, share)
-        if name in sys.modules:  # imported before this process was forked
-            tell.pop(name)()
-    sys.meta_path.insert(0, _AfterImport(tell))
+    after_import(tell)
 
 
 def _quietly(tell: Callable[[Share], None], share: Share) -> None:
@@ -94,46 +91,3 @@ def _limit_tensorflow(share: Share) -> None:
         if not config.get_logical_device_configuration(device):  # The user has made none.
             limit = config.LogicalDeviceConfiguration(memory_limit=share.memory_mib)
             config.set_logical_device_configuration(device, [limit])
-
-
-class _AfterImport:
-    """An import hook: does something once one of some modules has been imported."""
-
-    def __init__(self, then: Dict[str, Callable[[], None]]) -> None:
-        self._then = then
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        """As the finders behind this one find it, with a loader that tells of its end."""
-        if name not in self._then:
-            return None
-        finders = sys.meta_path[:]
-        for finder in finders[finders.index(self) + 1 :] if self in finders else ():
-            find: Any = getattr(finder, "find_spec", None)
-            spec = find and find(name, path, target)
-            if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Told(spec.loader, self._then[name])
-                return spec
-        return None
-
-
-class _Told:
-    """A loader that does something after it has loaded; the module never sees it."""
-
-    def __init__(self, loader: Any, then: Callable[[], None]) -> None:
-        self._loader, self._then = loader, then
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> Any:
-        """The loader's own."""
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: Any) -> None:
-        """Load it, and then."""
-        module.__spec__.loader = self._loader
-        if getattr(module, "__loader__", None) is self:
-            module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        self._then()

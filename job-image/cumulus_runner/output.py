@@ -13,6 +13,7 @@ from .frames import FrameReader
 from .loop import Loop
 from .outbox import Outbox
 from .outcomes import say
+from .progress_pace import BEGINNING, ProgressPace
 from .streams import ERROR_KIND, EVENT_KIND, NOTE_KIND, RESULT_KIND, unread_bytes
 
 _READ_BYTES = 1024 * 1024
@@ -44,6 +45,7 @@ class Output:
         self._on_note = on_note
         self._on_output = on_output
         self._frames = FrameReader(self._text, self._message)
+        self._progress = ProgressPace(loop, outbox.say, on_output)
         self._watching = False
         self._closed = False
         self._hasty = 0
@@ -74,6 +76,7 @@ class Output:
             return
         self.drain()
         self._closed = True
+        self._progress.hurry()
         self._forget()
         self._outbox.end_of_text()
 
@@ -184,9 +187,14 @@ class Output:
             if self.has_result:
                 return
             self.has_result = self.finishing = True
+            self._progress.hurry()
         elif kind == ERROR_KIND:
             self.finishing = True
+            self._progress.hurry()
             self.last_error = json.loads(body)
         elif kind != EVENT_KIND:
+            return
+        elif body.startswith(BEGINNING):
+            self._progress.take(body)
             return
         self._outbox.event(body)

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from . import limits, native
+from .after_import import after_import
 from .child import CLAIMED, GO, PLACE, REPLY, Commands
 from .compiling import filename_of, remember_lines
 from .leavings import Leavings, send_leavings
@@ -61,6 +62,7 @@ def run(commands: Commands, console: Console, shell_for: Callable[[Program], Pla
         from . import gpu_share
 
         gpu_share.hold(place)
+    _watch_bars(console)
     program = program_from_wire(claimed["program"])
     shell = shell_for(program)
     shell.configure(program)
@@ -75,6 +77,22 @@ def run(commands: Commands, console: Console, shell_for: Callable[[Program], Pla
     native.flush()
     console.note({"note": "end", "status": status})
     return 0
+
+
+def _watch_bars(console: Console) -> None:
+    """Should the job import tqdm: tell of its bars, which are of text here."""
+
+    def follow() -> None:
+        from .tqdm_bars import follow
+
+        follow(console)
+
+    def without_widgets() -> None:
+        from .tqdm_bars import without_widgets
+
+        without_widgets()
+
+    after_import({"tqdm.std": follow, "tqdm.notebook": without_widgets})
 
 
 def _run_program(state: _Run) -> str:
