@@ -34,12 +34,17 @@ export interface JobSnapshot {
   log_lines: number | null;
   /** True: the cell's output is cut short and goes on in the log, which then opens by itself. */
   log_only: boolean;
+  /** The clock of the other times when this was said: with it, times are right where the page's clock is not. */
+  now_ms?: number;
 }
 
 export interface CardHost {
   /** Ask for the job to be cancelled. */
   cancel(): void;
-  /** The log was opened (`true`) or closed: from then on `Card.log` is called, or no more. */
+  /**
+   * The log was opened (`true`): its pane is empty, so hand `Card.log` the newest part first, then what follows.
+   * Or closed: its text is let go, and `Card.log` called no more.
+   */
   watchLog(open: boolean): void;
   /** Text before what the log pane has, ending at a line's end; `null`: there is none, or none can be had here. */
   earlier(): Promise<string | null>;
@@ -54,15 +59,39 @@ export interface Card {
   dispose(): void;
 }
 
-export function createCard(root: HTMLElement, host: CardHost): Card;
+/** What cards of one job share: whether the log is open, its text, what was pressed. Its inside is the card's. */
+export interface CardMemory {
+  readonly open: boolean;
+  readonly lines: LogLines;
+}
+
+/** For hosts that draw one job twice, or again after its output was cleared: give each card the same. */
+export function createMemory(): CardMemory;
+
+export function createCard(root: HTMLElement, host: CardHost, memory?: CardMemory): Card;
+
+/** The lines of a log, bounded: the oldest go where there are too many. Panes that share one show the same. */
+export interface LogLines {
+  append(text: string, skipped?: number): void;
+}
 
 /** A log that follows its end, with ANSI colours; only the lines on the screen are in the page. */
 export interface LogPane {
   append(text: string, skipped?: number): void;
   prepend(text: string): void;
   clear(): void;
+  /** As high as its lines, up to the CSS variable `--cumulus-log-height`; `cumulus-fill` as a class: as its parent. */
   readonly element: HTMLElement;
   dispose(): void;
 }
 
-export function createLogPane(options: { label: string; earlier?(): Promise<string | null> }): LogPane;
+export interface LogPaneOptions {
+  label: string;
+  /** Asked where the reader comes to the first line; see `CardHost.earlier`. */
+  earlier?(): Promise<string | null>;
+  /** What the button "Whole log" does; without it there is none. */
+  openLog?(): void;
+  lines?: LogLines;
+}
+
+export function createLogPane(options: LogPaneOptions): LogPane;
