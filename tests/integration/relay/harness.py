@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_server.auth.identity import IdentityProvider, User
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.web import RequestHandler
 
 from cumulus_jupyter.protocol import API_PATH
 from cumulus_jupyter.protocol.jobs import JobSpec, WorkerView
@@ -23,6 +25,16 @@ from tests.patience import LIMIT_S
 
 TOKEN = "the-server's-token"
 SPEC = {"program": {"kind": "cell", "source": "x = 1"}}
+
+
+class ByName(IdentityProvider):
+    """Whoever says a name has it."""
+
+    def get_user(self, handler: RequestHandler) -> User | None:  # type: ignore[override]
+        """The token is the name."""
+        handler._token_authenticated = True  # type: ignore[attr-defined]
+        name = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return User(name) if name else None
 
 
 @dataclass

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from jupyter_server.auth.identity import IdentityProvider, User
+from jupyter_server.auth.identity import User
 from tornado.web import RequestHandler
 
 from cumulus_jupyter.protocol import API_PATH
 from cumulus_server.handlers import ENROLMENT_ROUTES, ROUTES, network_routes, routes
 
-from .harness import SPEC, TOKEN, Server
+from .harness import SPEC, TOKEN, ByName, Server
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
 
@@ -40,7 +40,7 @@ PUBLIC = [("GET", "/cumulus/setup-worker.sh")]
 
 
 def test_every_route_is_walked() -> None:
-    assert len(EVERY) == 20
+    assert len(EVERY) == 23
     assert len(HOST) == 5
     assert ("POST", "/jobs") in USER
     assert ("PUT", "/runner/values/x") in RUNNER
@@ -113,20 +113,11 @@ async def test_with_a_cookie_a_write_needs_the_xsrf_token(server: Server) -> Non
 
 
 async def test_people_see_their_own_jobs_only(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    class ByName(IdentityProvider):
-        """Whoever says a name has it."""
-
-        def get_user(self, handler: RequestHandler) -> User | None:  # type: ignore[override]
-            """The token is the name."""
-            handler._token_authenticated = True  # type: ignore[attr-defined]
-            name = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
-            return User(name) if name else None
-
     monkeypatch.setitem(server.serverapp.web_app.settings, "identity_provider", ByName())
     job_id = await server.submit(token="ann")
     for method, path in (
         ("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/logs"), ("GET", "/result"),
-        ("GET", "/values/x"),
+        ("GET", "/values/x"), ("GET", "/log"),
     ):  # fmt: skip
         answer = await server.fetch(method, f"/jobs/{job_id}{path}", token="bob")
         assert answer.code == 404, (method, path)

@@ -18,6 +18,7 @@ from tornado.web import RequestHandler
 from cumulus_jupyter.protocol.enrolment import Enrol
 from cumulus_server.handlers import ENROLMENT_ROUTES, ROUTES
 from cumulus_server.openapi import OPERATIONS, document
+from cumulus_server.relay.watch import News, Watcher
 from cumulus_server.store import Transaction, jobs
 from tests.patience import LIMIT_S
 
@@ -51,6 +52,16 @@ class EndingMoving(FakeMoving):
         self.ending = asyncio.ensure_future(self.relay.store.run(end))
 
 
+class EndingWatcher(Watcher):
+    """Ends when it has told how it is now, so that no stream stays open."""
+
+    async def next(self, timeout_s: float) -> list[News]:
+        """The second time there is nothing."""
+        if self._told:
+            self.close()
+        return await super().next(timeout_s)
+
+
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server in a thread of its own, since schemathesis blocks."""
@@ -60,6 +71,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     async def run() -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr("tests.integration.relay.harness.FakeMoving", EndingMoving)
+            monkeypatch.setattr("cumulus_server.relay.watch.Watcher", EndingWatcher)
             folder = tmp_path_factory.mktemp("described") / "state"
             # So that the routes of new workers are served here as well.
             url = "--Cumulus.runner_url=https://relay.example/"

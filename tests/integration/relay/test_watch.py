@@ -7,13 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from jupyter_server.auth.identity import IdentityProvider, User
-from tornado.web import RequestHandler
 
 from cumulus_jupyter.protocol.jobs import DeviceView, Holder, WorkerView
 from cumulus_server.relay import watch
 
-from .harness import Server, log, until
+from .harness import ByName, Server, log, until
 from .pages import connected, watching
 
 
@@ -123,16 +121,6 @@ async def test_a_quiet_page_hears_signs_of_life(server: Server) -> None:
     object.__setattr__(server.relay.config, "heartbeat_s", 0.05)
     async with connected(server) as reader:
         await asyncio.wait_for(reader.readuntil(b": still here\n\n"), 60)
-
-
-class ByName(IdentityProvider):
-    """Whoever says a name has it."""
-
-    def get_user(self, handler: RequestHandler) -> User | None:  # type: ignore[override]
-        """The token is the name."""
-        handler._token_authenticated = True  # type: ignore[attr-defined]
-        name = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return User(name) if name else None
 
 
 async def test_people_watch_their_own_jobs_only(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
