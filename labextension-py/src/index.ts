@@ -2,8 +2,10 @@
 
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { logPlugin } from './log_plugin';
+import { sidebarPlugin } from './panel/plugin';
 import { relayPlugin } from './relay_plugin';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [relayPlugin];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [relayPlugin, sidebarPlugin, logPlugin];
 
 export default plugins;

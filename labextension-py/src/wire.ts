@@ -117,6 +117,8 @@ export interface LogPage {
   events: LogEvent[];
   /** True: there is more before the first one. */
   earlier: boolean;
+  /** Lines behind `after` that are not in this page; `null` where counting them would take long. */
+  skipped_lines: number | null;
 }
 
 /** A job's event, flat; `type` tells which. */

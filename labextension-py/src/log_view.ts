@@ -1,0 +1,168 @@
+/** A job's log as a tab of its own, which follows the job while it runs. */
+
+import { MainAreaWidget } from '@jupyterlab/apputils';
+import { copyIcon, downloadIcon, ToolbarButton, type LabIcon } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
+import { Widget } from '@lumino/widgets';
+
+import { createLogPane, type LogPane } from '../../cumulus_jupyter/view/front/card.js';
+import { RelayError } from './api';
+import { cancelIcon, logIcon, toCellIcon } from './icons';
+import { LogFollower } from './log_follower';
+import type { IRelayModel } from './model';
+import { COMMANDS } from './panel/commands';
+import type { JobView } from './wire';
+import { elapsed, firstLine, isActive, jobName, stateWord } from './words';
+
+/** What the toolbar does besides running commands. */
+export interface LogActions {
+  copy(jobId: string): void;
+  download(jobId: string, name: string): void;
+}
+
+class LogBody extends Widget {
+  constructor(
+    private readonly model: IRelayModel,
+    private readonly jobId: string
+  ) {
+    super();
+    this.addClass('cumulus-lab-log');
+    this.says.className = 'cumulus-lab-log-says';
+    this.says.setAttribute('role', 'status');
+    const label = `Log of ${this.name}`;
+    this.pane = createLogPane({ label, earlier: () => this.follower.earlier() });
+    this.pane.element.classList.add('cumulus-fill');
+    this.node.append(this.says, this.pane.element);
+    this.follower = new LogFollower(model, jobId, this.pane, error => this.explain(error));
+    model.changed.connect(this.describe, this);
+    this.describe();
+  }
+
+  dispose(): void {
+    if (!this.isDisposed) {
+      this.model.changed.disconnect(this.describe, this);
+      this.follower.dispose();
+      this.pane.dispose();
+      super.dispose();
+    }
+  }
+
+  protected onActivateRequest(): void {
+    this.pane.element.querySelector<HTMLElement>('[role="log"]')?.focus();
+  }
+
+  private get name(): string {
+    const job = this.model.job(this.jobId);
+    return job ? jobName(job) : this.jobId;
+  }
+
+  private describe(): void {
+    const job = this.model.job(this.jobId);
+    if (this.failure || !job) {
+      return;
+    }
+    const parts = [stateWord(job)];
+    if (job.worker && job.state !== 'QUEUED') {
+      parts.push(`on ${job.worker}`);
+    }
+    if (!isActive(job)) {
+      parts.push(elapsed(job, Date.now()));
+    }
+    if (job.error) {
+      parts.push(firstLine(job.error.message), job.error.next);
+    } else if (isActive(job) && job.state !== 'RUNNING') {
+      parts.push(job.message);
+    }
+    this.say(parts.filter(Boolean).join(' · '), job.state);
+  }
+
+  private explain(error: unknown): void {
+    this.failure = error !== null;
+    if (error instanceof RelayError) {
+      this.say([error.message, error.next].filter(Boolean).join(' '), 'FAILED');
+    } else if (error !== null) {
+      this.say('The log cannot be read now: the Jupyter server does not answer.', 'FAILED');
+    } else {
+      this.describe();
+    }
+  }
+
+  private say(words: string, state: string): void {
+    if (this.says.textContent !== words) {
+      this.says.textContent = words;
+      this.says.dataset.state = state;
+    }
+  }
+
+  private readonly says = document.createElement('div');
+  private readonly pane: LogPane;
+  private readonly follower: LogFollower;
+  private failure = false;
+}
+
+export class LogTab extends MainAreaWidget<LogBody> {
+  constructor(
+    private readonly model: IRelayModel,
+    readonly jobId: string,
+    commands: CommandRegistry,
+    actions: LogActions
+  ) {
+    super({ content: new LogBody(model, jobId) });
+    this.id = `cumulus-lab-log-${jobId}`;
+    this.title.icon = logIcon;
+    this.title.closable = true;
+    const add = (name: string, icon: LabIcon, tooltip: string, onClick: () => void): ToolbarButton => {
+      const button = new ToolbarButton({ icon, tooltip, onClick });
+      this.toolbar.addItem(name, button);
+      return button;
+    };
+    const run = (command: string) => () => void commands.execute(command, { jobId });
+    add('copy', copyIcon, 'Copy the whole log', () => actions.copy(jobId));
+    add('download', downloadIcon, 'Download the whole log', () => actions.download(jobId, this.name));
+    this.toCell = add('to-cell', toCellIcon, 'Go to cell', run(COMMANDS.goToCell));
+    this.cancel = add('cancel', cancelIcon, 'Cancel the job', run(COMMANDS.cancel));
+    model.changed.connect(this.describe, this);
+    this.describe();
+  }
+
+  dispose(): void {
+    this.model.changed.disconnect(this.describe, this);
+    super.dispose();
+  }
+
+  private get job(): JobView | undefined {
+    return this.model.job(this.jobId) ?? this.older;
+  }
+
+  /** A job that is too old for the model's list is asked for, once. */
+  private ask(): void {
+    this.asked = true;
+    this.model.api.job(this.jobId).then(
+      job => {
+        this.older = job;
+        this.describe();
+      },
+      () => undefined // The log's own request says what is wrong.
+    );
+  }
+
+  private get name(): string {
+    return this.job ? jobName(this.job) : this.jobId;
+  }
+
+  private describe(): void {
+    const job = this.job;
+    if (!job && this.model.live && !this.asked) {
+      this.ask();
+    }
+    this.title.label = job ? `${jobName(job)} · ${stateWord(job)}` : this.jobId;
+    this.title.caption = `The log of job ${this.jobId}`;
+    this.cancel.setHidden(!job || !isActive(job) || job.cancel_requested);
+    this.toCell.setHidden(!job?.origin?.cell);
+  }
+
+  private asked = false;
+  private older: JobView | undefined;
+  private readonly cancel: ToolbarButton;
+  private readonly toCell: ToolbarButton;
+}
