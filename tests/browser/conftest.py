@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -136,10 +136,12 @@ def page(new_page: Callable[[], Page]) -> Page:
 
 
 @contextlib.contextmanager
-def server(app: App, **environment: str) -> Iterator[JupyterServer]:
-    """A server of its own home, whose log is kept where a test fails."""
+def server(
+    app: App, environment: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[JupyterServer]:
+    """A server of its own home, whose log is kept where a test fails; ``settings`` are its relay's."""
     with fresh_home() as home:
-        made = JupyterServer(home, app, environment)
+        made = JupyterServer(home, app, environment or {}, **settings)
         _running.append(made)
         try:
             made.start()

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 CARD = ".cumulus-card"
-PANEL = "#cumulus-panel"
+PANEL = "#cumulus-lab-panel"
 
 
 class Card:
@@ -43,9 +43,14 @@ class Sidebar:
     def open(self) -> Sidebar:
         """Show it, by its tab at the page's side."""
         if not self.root.is_visible():
-            self.page.get_by_role("tab", name="Cumulus").click()
+            self.page.get_by_role("tab", name=re.compile("^Cumulus")).click()
         expect(self.root).to_be_visible()
         return self
+
+    @property
+    def away(self) -> Locator:
+        """What stands over the jobs while the relay is away."""
+        return self.root.locator(".cumulus-lab-away")
 
     def job(self, name: str) -> Locator:
         """The entry of a job."""

@@ -66,7 +66,7 @@ def test_the_sidebar_without_a_mouse(
     job_id = lab.relay.submit(held.question, name="quiet-keys")
     notebook = open_notebook(lab, "1")
     page = notebook.page
-    _palette(page, "Show jobs and workers")
+    _palette(page, "Show Cumulus Jobs and Workers")
     sidebar = Sidebar(page)
     entry = sidebar.job("quiet-keys")
     expect(entry).to_contain_text("running")

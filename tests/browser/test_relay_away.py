@@ -36,7 +36,7 @@ def passing_on(elsewhere: RelayProcess, _pages_built: None) -> Iterator[JupyterS
     """A JupyterLab that passes its pages' calls on to that relay."""
     told = elsewhere.home.relay()
     assert told is not None
-    with server("lab", CUMULUS_URL=told["url"], CUMULUS_TOKEN=told["token"]) as made:
+    with server("lab", {"CUMULUS_URL": told["url"], "CUMULUS_TOKEN": told["token"]}) as made:
         yield made
 
 
@@ -50,9 +50,9 @@ def test_the_server_is_killed_and_started_again(
     sidebar = Sidebar(notebook.page).open()
     expect(sidebar.job("survivor")).to_contain_text("running")
     lab.kill()
-    expect(sidebar.root.get_by_role("alert")).to_be_visible()
+    expect(sidebar.away).to_be_visible()
     lab.start()
-    expect(sidebar.root.get_by_role("alert")).to_have_count(0)
+    expect(sidebar.away).to_have_count(0)
     expect(sidebar.job("survivor")).to_contain_text("running")
     held.open()
     expect(sidebar.job("survivor")).to_contain_text("done")
@@ -71,12 +71,12 @@ def test_a_relay_elsewhere_is_killed_and_started_again(
     card = Card(notebook.output(0))
     expect(card.root).to_contain_text("running")
     sidebar = Sidebar(notebook.page).open()
-    expect(sidebar.root).to_contain_text("elsewhere")
+    expect(sidebar.root).to_contain_text("Elsewhere")
     elsewhere.kill()
-    expect(sidebar.root.get_by_role("alert")).to_be_visible()
+    expect(sidebar.away).to_be_visible()
     elsewhere.start()
     elsewhere.wait_ready()
-    expect(sidebar.root.get_by_role("alert")).to_have_count(0)
+    expect(sidebar.away).to_have_count(0)
     held.open()
     notebook.wait_done(0)
     expect(notebook.output(0)).to_contain_text("went on")
