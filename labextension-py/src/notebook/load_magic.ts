@@ -1,0 +1,53 @@
+/** Sees to `%%cumulus` being known to a notebook's kernel, and to the notebook saying so for its next reader. */
+
+import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+
+const LINE = '%load_ext cumulus_jupyter';
+const LOADS = /^\s*%(load_ext|reload_ext)\s+cumulus_jupyter\b/m;
+const KNOWN = `'cumulus' in get_ipython().magics_manager.magics['cell']`;
+
+/**
+ * Load the magic where the kernel lacks it; returns once the kernel has it, or is sure to before what is run next.
+ *
+ * A notebook that loads it nowhere gets a first cell that does: it shall run for others too, from its top.
+ */
+export async function loadMagic(panel: NotebookPanel): Promise<void> {
+  const kernel = panel.sessionContext.session?.kernel;
+  const loads = panel.content.widgets.some(
+    cell => cell.model.type === 'code' && LOADS.test(cell.model.sharedModel.getSource())
+  );
+  // A busy kernel answers too late to be waited for; what is sent now it reads before the cell.
+  const busy = kernel?.status !== 'idle';
+  if (kernel && !busy && (await knows(panel))) {
+    return;
+  }
+  if (!loads) {
+    await insertFirst(panel);
+  } else if (kernel) {
+    const future = kernel.requestExecute({ code: LINE, silent: true, store_history: false });
+    await (busy ? undefined : future.done);
+  }
+}
+
+async function knows(panel: NotebookPanel): Promise<boolean> {
+  const kernel = panel.sessionContext.session?.kernel;
+  const expressions = { known: KNOWN };
+  const reply = await kernel?.requestExecute({
+    code: '', silent: true, store_history: false, user_expressions: expressions
+  }).done;
+  if (reply?.content.status !== 'ok') {
+    return false;
+  }
+  const found = reply.content.user_expressions as unknown as Record<string, { data?: Record<string, unknown> }>;
+  return found['known']?.data?.['text/plain'] === 'True';
+}
+
+async function insertFirst(panel: NotebookPanel): Promise<void> {
+  const { content } = panel;
+  content.model?.sharedModel.insertCell(0, { cell_type: 'code', source: LINE, metadata: { trusted: true } });
+  const first = content.widgets[0];
+  if (first && panel.sessionContext.session?.kernel) {
+    const done = NotebookActions.runCells(content, [first], panel.sessionContext);
+    await (panel.sessionContext.session.kernel.status === 'idle' ? done : undefined);
+  }
+}

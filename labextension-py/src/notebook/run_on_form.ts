@@ -1,0 +1,166 @@
+/** The form of "Run this cell on…": where, for how long, and whether at once. One group of radio buttons. */
+
+import type { Dialog } from '@jupyterlab/apputils';
+import { Widget } from '@lumino/widgets';
+
+import type { IRelayModel } from '../model';
+import { CPU_ONLY, SHARES, availability, gpuAmount, mostGpus } from './free_now';
+
+/** What was picked. */
+export interface Choice {
+  /** Tenths of a GPU; `null`: here, in the notebook's kernel. */
+  readonly tenths: number | null;
+  /** As the magic takes it; `null` where the default is wanted. */
+  readonly durationS: string | null;
+  readonly run: boolean;
+}
+
+const DURATIONS: readonly (readonly [string, string])[] = [
+  ['', 'the default'],
+  ['600', '10 minutes'],
+  ['1800', '30 minutes'],
+  ['3600', '1 hour'],
+  ['14400', '4 hours'],
+  ['43200', '12 hours'],
+  ['86400', '24 hours']
+];
+const HERE = 'here';
+let forms = 0;
+
+export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
+  constructor(
+    private readonly relay: IRelayModel,
+    begin: Choice
+  ) {
+    super();
+    this.addClass('cumulus-RunOn');
+    this.group = `cumulus-run-on-${(forms += 1)}`;
+    this.say = element('p', 'cumulus-RunOn-say');
+    this.say.setAttribute('role', 'status');
+    const gpus = mostGpus(relay.workers);
+    const places = element('div', 'cumulus-RunOn-places');
+    places.setAttribute('role', 'radiogroup');
+    places.setAttribute('aria-label', 'Where to run the cell');
+    places.append(
+      this.row('This notebook', [[HERE, 'Here, in its kernel']]),
+      this.row('CPU', [[String(CPU_ONLY), 'No GPU']]),
+      this.row('Part of a GPU', gpus > 0 ? SHARES.map(tenths => [String(tenths), gpuAmount(tenths)]) : []),
+      this.row('Whole GPUs', Array.from({ length: gpus }, (_, index) => [String(10 * (index + 1)), String(index + 1)]))
+    );
+    this.duration = durations(begin.durationS ?? '');
+    this.now = document.createElement('input');
+    this.now.type = 'checkbox';
+    this.now.checked = begin.run;
+    this.node.append(
+      places,
+      this.say,
+      labelled('For at most', this.duration),
+      labelled('Run it now', this.now, 'cumulus-RunOn-now')
+    );
+    this.pick(begin.tenths === null ? HERE : String(begin.tenths));
+    this.node.addEventListener('change', this.tell);
+    this.tell();
+  }
+
+  getValue(): Choice {
+    const value = this.value;
+    return {
+      tenths: value === HERE ? null : Number(value),
+      durationS: this.duration.value || null,
+      run: this.now.checked
+    };
+  }
+
+  protected onAfterAttach(): void {
+    this.relay.changed.connect(this.tell);
+    this.node.querySelector<HTMLInputElement>('input[type=radio]:checked')?.focus();
+  }
+
+  protected onBeforeDetach(): void {
+    this.relay.changed.disconnect(this.tell);
+  }
+
+  private get value(): string {
+    return this.node.querySelector<HTMLInputElement>('input[type=radio]:checked')?.value ?? String(CPU_ONLY);
+  }
+
+  private pick(value: string): void {
+    const radios = [...this.node.querySelectorAll<HTMLInputElement>('input[type=radio]')];
+    const found = radios.find(radio => radio.value === value) ?? radios.find(radio => radio.value === '0');
+    if (found) {
+      found.checked = true;
+    }
+  }
+
+  private row(title: string, choices: readonly (readonly string[])[]): HTMLElement {
+    const row = element('div', 'cumulus-RunOn-row');
+    row.append(element('span', 'cumulus-RunOn-title', title));
+    const chips = element('div', 'cumulus-RunOn-chips');
+    for (const [value, label] of choices) {
+      const radio = document.createElement('input');
+      radio.type = 'radio';
+      radio.name = this.group;
+      radio.value = value;
+      radio.setAttribute('aria-label', ariaLabel(value, label));
+      const chip = element('label', 'cumulus-RunOn-chip');
+      chip.append(radio, element('span', '', label));
+      chips.append(chip);
+    }
+    if (choices.length === 0) {
+      chips.append(element('span', 'cumulus-RunOn-none', 'no worker has one'));
+    }
+    row.append(chips);
+    return row;
+  }
+
+  /** Say what the picked place means now, and mark the places where a job would wait. */
+  private readonly tell = (): void => {
+    for (const radio of this.node.querySelectorAll<HTMLInputElement>('input[type=radio]')) {
+      const waits = radio.value !== HERE && !availability(this.relay.workers, Number(radio.value)).free;
+      radio.parentElement?.classList.toggle('cumulus-mod-waits', waits);
+    }
+    const { value } = this;
+    this.duration.disabled = value === HERE;
+    if (value === HERE) {
+      this.say.textContent = 'As any other cell: the line of the magic is taken away.';
+      return;
+    }
+    const what = Number(value) === CPU_ONLY ? 'CPU' : `${gpuAmount(Number(value))} GPU`;
+    this.say.textContent = `${what} — ${availability(this.relay.workers, Number(value)).words}`;
+  };
+
+  private readonly group: string;
+  private readonly say: HTMLElement;
+  private readonly duration: HTMLSelectElement;
+  private readonly now: HTMLInputElement;
+}
+
+function ariaLabel(value: string, label: string): string {
+  if (value === HERE) {
+    return 'Here, in the kernel of the notebook';
+  }
+  return value === String(CPU_ONLY) ? 'CPU, no GPU' : `${label} GPU`;
+}
+
+function durations(chosen: string): HTMLSelectElement {
+  const select = document.createElement('select');
+  const known = DURATIONS.some(([value]) => value === chosen);
+  const own: (readonly [string, string])[] = known ? [] : [[chosen, `${chosen} s`]];
+  for (const [value, label] of [...own, ...DURATIONS]) {
+    select.append(new Option(label, value, value === chosen, value === chosen));
+  }
+  return select;
+}
+
+function labelled(text: string, control: HTMLElement, kind = ''): HTMLElement {
+  const label = element('label', `cumulus-RunOn-field ${kind}`.trim());
+  label.append(element('span', '', text), control);
+  return label;
+}
+
+function element(tag: string, className: string, text = ''): HTMLElement {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
