@@ -11,14 +11,15 @@ import pytest
 from playwright.sync_api import Error, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Asked before a test is given a home, and an environment, of its own.
+_FOLDER = Path(os.environ.get("CUMULUS_SCREENSHOTS") or ROOT / "screenshots")
 _REPORT = pytest.StashKey[bool]()
 
 
 def folder() -> Path:
     """Where screenshots go: ``CUMULUS_SCREENSHOTS``, else a folder beside the code that git ignores."""
-    made = Path(os.environ.get("CUMULUS_SCREENSHOTS") or ROOT / "screenshots")
-    made.mkdir(parents=True, exist_ok=True)
-    return made
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    return _FOLDER
 
 
 def picture(of: Page | Locator, name: str) -> Path:

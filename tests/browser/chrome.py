@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync_playwright
 
 from tests.patience import LIMIT_S
 
@@ -29,6 +29,8 @@ LIMIT_MS = LIMIT_S * 1000
 SIZE = ViewportSize(width=1280, height=860)
 #: Never looked up: what is asked of it is answered from this working tree.
 BLANK = "https://cumulus.test/"
+#: How long a page may take to come to show something, on a machine that has much else to do.
+expect.set_options(timeout=LIMIT_MS / 2)
 _HTML = "<!doctype html><html lang=en><title>A blank page</title><body></body></html>"
 
 

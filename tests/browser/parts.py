@@ -54,8 +54,13 @@ class Sidebar:
 
     def job(self, name: str) -> Locator:
         """The entry of a job."""
-        return self.root.get_by_role("listitem").filter(has_text=name)
+        return self._entry("Jobs", name)
 
     def worker(self, name: str) -> Locator:
         """The entry of a worker."""
-        return self.root.get_by_role("listitem").filter(has_text=name)
+        return self._entry("Workers", name)
+
+    def _entry(self, of: str, name: str) -> Locator:
+        entries = self.root.get_by_role("list", name=of).get_by_role("listitem", name=re.compile(f"^{name},"))
+        # The newest of that name comes first.
+        return entries.first

@@ -99,13 +99,13 @@ def test_a_running_job(
     expect(sidebar.job("train")).to_contain_text("running")
     artefacts.picture(notebook.page, f"sidebar-{color_scheme}")
     grave += axe.grave(notebook.page, PANEL)
-    sidebar.job("train").first.get_by_role("button", name="Log").click()
+    sidebar.job("train").get_by_role("button", name="Log").click()
     tab = notebook.page.locator(".cumulus-lab-log:visible")
     expect(tab.get_by_role("log")).to_contain_text("epoch 26")
     artefacts.picture(notebook.page, f"log-tab-{color_scheme}")
     grave += axe.grave(notebook.page, ".cumulus-lab-log")
-    sidebar.job("train").first.get_by_role("button", name="Cancel").click()
-    expect(sidebar.job("train").first).to_contain_text("cancelled")
+    sidebar.job("train").get_by_role("button", name="Cancel").click()
+    expect(sidebar.job("train")).to_contain_text("cancelled")
 
 
 def test_jobs_that_have_ended(
@@ -148,7 +148,7 @@ def test_a_queue(
     card = Card(notebook.output(1))
     expect(card.root).to_contain_text("queue")
     sidebar = Sidebar(notebook.page).open()
-    expect(sidebar.job("train").first).to_contain_text("queue")
+    expect(sidebar.job("train")).to_contain_text("queue")
     artefacts.picture(notebook.page, f"queue-{color_scheme}")
     grave += axe.grave(notebook.page, CARD, PANEL)
     notebook.stop()

@@ -65,9 +65,9 @@ def test_shares_of_two_workers(
         for name, gpu in shares.items()
     }
     for name in shares:
-        expect(sidebar.job(name).first).to_contain_text("running")
+        expect(sidebar.job(name)).to_contain_text("running")
     waiting = relay.submit("1", name="big", resources={"gpu": 1, "duration_s": 600})
-    expect(sidebar.job("big").first).to_contain_text("queue")
+    expect(sidebar.job("big")).to_contain_text("queue")
     for name, job_id in jobs.items():
         expect(sidebar.worker(relay.job(job_id)["worker"])).to_contain_text(name)
     artefacts.picture(notebook.page, "sidebar-two-workers")
@@ -86,5 +86,5 @@ def test_shares_of_two_workers(
     for job_id in (*jobs.values(), waiting):
         assert relay.wait_end(job_id)["state"] == "COMPLETED", swarm_lab.log[-4000:]
     for name in (*shares, "big"):
-        expect(sidebar.job(name).first).to_contain_text("done")
+        expect(sidebar.job(name)).to_contain_text("done")
     assert not found, "\n".join(found)
