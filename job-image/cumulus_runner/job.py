@@ -17,7 +17,7 @@ from .loop import Future, Loop, Timer, report_failure, spawn
 from .outbox import Outbox, Upload
 from .output import Output
 from .reporter import Reporter
-from .usage import UsageMeter
+from .usage import UsageReports
 
 if TYPE_CHECKING:
     from cumulus_jupyter.protocol.channel import Assignment
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .environment import Environments
 
 _CONTROL_AFTER_S = 0.05
-_USAGE_EVERY_S = 2.0
 
 
 class JobRun:
@@ -62,6 +61,7 @@ class JobRun:
         )
         self._scratch = os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), "scratch")
         self._timers: List[Timer] = []
+        self._usage: Optional[UsageReports] = None
         self._duration_s = 0.0
         #: True: the relay has the outcome.
         self.reported = False
@@ -134,8 +134,7 @@ class JobRun:
         self._running = True
         self._reporter.began_s = time.monotonic()
         self._child.send_json(GO, go)
-        meter = UsageMeter(self._child.pid)
-        self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
+        self._usage = UsageReports(self._loop, self._child.pid, self._assignment, self._reporter.say)
 
     async def _install(self, claimed: Mapping[str, Any]) -> str:
         """The path of an environment with the requirements; ends the job where there is none."""
@@ -154,11 +153,6 @@ class JobRun:
                 self._reporter.say(outcomes.error_event("RequirementsError", str(error)))
                 self._end(outcomes.failed(str(error), "INVALID_ARGUMENT", error.next))
             return ""
-
-    def _report_usage(self, meter: UsageMeter) -> None:
-        if not self._ended.done:
-            self._reporter.say(meter.measure())
-            self._timers.append(self._loop.after(_USAGE_EVERY_S, lambda: self._report_usage(meter)))
 
     def cancel(self) -> None:
         """Somebody wants the job to end. Asking twice changes nothing."""
@@ -242,6 +236,7 @@ class JobRun:
         if self._ended.done:
             return
         self._running = False
+        self._stop_usage()
         self._output.close()
         if not self._output.has_result:
             self._outbox.say(outcomes.no_result())
@@ -250,14 +245,20 @@ class JobRun:
         self._kill()
         self._sent()
 
+    def _stop_usage(self) -> None:
+        if self._usage is not None:
+            self._usage.close()
+
     def _lost(self) -> None:
         """Nobody wants to know how it goes on."""
         self._running = False
+        self._stop_usage()
         self._ended.set(None)
         self._kill()
 
     def _stop_everything(self) -> None:
         self._ended.set(None)
+        self._stop_usage()
         for timer in self._timers:
             timer.cancel()
         self._control.close()

@@ -1,7 +1,7 @@
 """A small event loop for one thread: file descriptors, timers, and coroutines that wait for them.
 
-The supervisor forks all the time, so it may have neither threads nor an event loop that the user's
-own ``asyncio`` would find running. Coroutines here are plain ``async def`` functions that await
+What jobs' processes are forked from has imported this, and may have neither threads nor an event loop that
+the user's own ``asyncio`` would find running. Coroutines here are plain ``async def`` functions that await
 ``Future`` objects; ``spawn`` drives them.
 """
 

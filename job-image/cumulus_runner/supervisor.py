@@ -17,7 +17,7 @@ from .nursery import Nursery
 
 
 class Supervisor:
-    """Runs jobs one after another. It has no threads and never runs a job's code itself."""
+    """Runs jobs one after another. It never runs a job's code itself, nor forks: the nursery does."""
 
     def __init__(self) -> None:
         connection = zygote.start()
