@@ -23,7 +23,7 @@ END_STATES = frozenset({COMPLETED, FAILED, CANCELLED})
 class Origin:
     """The cell a job was submitted from; empty for scripts, and where the frontend does not say."""
 
-    #: The notebook's path, as the Jupyter server that opened it names it.
+    #: The notebook's path: absolute, or below the root of the Jupyter server that opened it.
     notebook: str = ""
     #: The cell's id in that notebook.
     cell: str = ""

@@ -165,3 +165,17 @@ def test_a_slow_cell_has_a_status_line_where_someone_looks_on(notebook: Notebook
     lines = [text for _, text in cell.shown]
     assert all(line.startswith("[slow · ") for line in lines)
     assert any("running" in line for line in lines) and "done" in lines[-1]
+
+
+def test_a_job_says_which_cell_of_which_notebook_it_is(notebook: Notebook, client: CumulusClient) -> None:
+    notebook.client.session.metadata = {"cellId": "cell-7"}
+    notebook.run("import os; os.environ['JPY_SESSION_NAME'] = '/srv/ann/fit.ipynb'")
+    try:
+        assert not notebook.run("%%cumulus\n1").error
+    finally:
+        notebook.client.session.metadata = {}
+        notebook.run("del os.environ['JPY_SESSION_NAME']")
+    origin = client.jobs(limit=1)[0].view.origin
+    assert (origin.notebook, origin.cell) == ("/srv/ann/fit.ipynb", "cell-7")
+    assert not notebook.run("%%cumulus\n2").error
+    assert client.jobs(limit=1)[0].view.origin.cell == ""
