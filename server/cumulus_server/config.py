@@ -30,6 +30,12 @@ class RelayConfig:
 
     #: Folder of the database, the bundles and the values.
     state_dir: Path
+    #: A relay elsewhere that a Jupyter server's calls are passed on to; empty for the one in the server.
+    relay_url: str = ""
+    #: File with that relay's token; empty for ``CUMULUS_TOKEN``, or the file of ``CUMULUS_TOKEN_FILE``.
+    relay_token_file: str = ""
+    #: File of the certificate authorities that vouch for that relay, beside those of this machine.
+    relay_ca_bundle: str = ""
     #: Largest bundle, in bytes, packed and unpacked.
     bundle_limit_bytes: int = 512 << 20
     #: Most that one job may store as values, in bytes.
@@ -101,6 +107,18 @@ class Cumulus(Configurable):
     state_dir = Unicode(
         "",
         help="Folder of the relay's database, bundles and values; empty: cumulus in Jupyter's data folder.",
+    ).tag(config=True)
+    relay_url = Unicode(
+        "",
+        help="URL of a relay elsewhere that this Jupyter server passes calls on to; empty: the one in it.",
+    ).tag(config=True)
+    relay_token_file = Unicode(
+        "",
+        help="File with the token of that relay; empty: CUMULUS_TOKEN, or the file of CUMULUS_TOKEN_FILE.",
+    ).tag(config=True)
+    relay_ca_bundle = Unicode(
+        "",
+        help="PEM file of the authorities that vouch for that relay, beside those of this machine.",
     ).tag(config=True)
     bundle_limit_bytes = Int(RelayConfig.bundle_limit_bytes, min=1, help="Largest bundle, in bytes.").tag(
         config=True

@@ -34,11 +34,13 @@ def check_settings(config: RelayConfig) -> None:
     _check_engine("swarm_host", config.swarm_host)
     _check_images(config.job_images)
     _check_user(config.container_user)
-    _check_bundle(config.container_ca_bundle)
+    _check_bundle("container_ca_bundle", config.container_ca_bundle)
+    _check_bundle("relay_ca_bundle", config.relay_ca_bundle)
     _check_env(config.container_env)
     _check_host(config.runner_host)
     _check_listen(config)
-    _check_url(config.runner_url)
+    _check_url("runner_url", config.runner_url)
+    _check_url("relay_url", config.relay_url)
     _check_key(config.ssh_key)
 
 
@@ -94,17 +96,15 @@ def _check_user(user: str) -> None:
         raise _wrong("container_user", user, "jobs do not run as root", "Write another user's numbers.")
 
 
-def _check_bundle(file: str) -> None:
+def _check_bundle(name: str, file: str) -> None:
     if not file:
         return
     try:
         text = Path(file).expanduser().read_text("latin-1")
     except OSError as error:
-        raise _wrong(
-            "container_ca_bundle", file, f"cannot be read: {error.strerror}", "Name a readable PEM file."
-        ) from None
+        raise _wrong(name, file, f"cannot be read: {error.strerror}", "Name a readable PEM file.") from None
     if "-----BEGIN CERTIFICATE-----" not in text:
-        raise _wrong("container_ca_bundle", file, "there is no certificate in it", "Name a PEM file.")
+        raise _wrong(name, file, "there is no certificate in it", "Name a PEM file.")
 
 
 def _check_env(env: Mapping[str, str]) -> None:
@@ -164,17 +164,19 @@ def _check_listen(config: RelayConfig) -> None:
         )
 
 
-def _check_url(url: str) -> None:
+def _check_url(name: str, url: str) -> None:
     if not url:
         return
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+        good = good and not parts.fragment and "@" not in parts.netloc
         _ = parts.port
     except ValueError:
         good = False
     if not good:
-        raise _wrong("runner_url", url, "this is no URL", "Write it as https://HOST:PORT/.")
+        shown = url.partition("://")[0] + "://…" if "@" in url or "?" in url else url
+        raise _wrong(name, shown, "this is no plain URL", "Write it as https://HOST:PORT/, and no more.")
 
 
 def _check_key(file: str) -> None:

@@ -7,6 +7,7 @@ server that has nothing else in it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -22,12 +23,16 @@ from traitlets import TraitError, default
 from traitlets.config import Config
 
 from cumulus_jupyter import __version__
-from cumulus_jupyter.protocol.errors import CumulusError
+from cumulus_jupyter.protocol.errors import CumulusError, InvalidArgument
 
 from .config import Cumulus, RelayConfig
+from .elsewhere.handlers import Elsewhere
+from .elsewhere.routes import absent_routes, elsewhere_routes, mount_while
+from .elsewhere.target import Target, announced_target, given_target
 from .handlers import routes
 from .moving import build_moving
 from .relay.service import Relay
+from .supervisor import Supervisor
 
 _WILDCARDS = {"", "*", "0.0.0.0", "::", "localhost"}
 _IDLE_CHECK_S = 30.0
@@ -64,8 +69,14 @@ class CumulusApp(ExtensionApp):
         "settings": "Cumulus.config_file",
         "state-dir": "Cumulus.state_dir",
     }
-    #: ``None`` where the settings were wrong, so that a Jupyter server goes on without it.
+    #: ``None`` where calls are passed on to a relay elsewhere, and where the settings were wrong.
     relay: Relay | None = None
+    #: The relay elsewhere that the settings name.
+    target: Target | None = None
+    #: Why there is neither: a Jupyter server goes on without, and its pages can say so.
+    fault: CumulusError | None = None
+    #: Of the calls that are passed on to ``target``.
+    _passing: Supervisor | None = None
     _told_by: Sequence[logging.Handler] = ()
 
     @default("config_file_name")
@@ -92,14 +103,24 @@ class CumulusApp(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Read the settings and build the relay; a wrong setting ends a headless start."""
+        headless = isinstance(self.serverapp, HeadlessServer)
         try:
             config = Cumulus(parent=self).settings()
+            if config.relay_url and headless:
+                raise InvalidArgument(
+                    "Cumulus.relay_url is for Jupyter servers; this is a relay",
+                    next="Leave it out here.",
+                )
+            if config.relay_url:
+                self.target = given_target(config)
+            else:
+                self.relay = self.build_relay(config)
         except (CumulusError, TraitError) as error:
             self.log.critical("Cumulus cannot start: %s", error)
-            if isinstance(self.serverapp, HeadlessServer):
+            if headless:
                 self.exit(1)
-            raise
-        self.relay = self.build_relay(config)
+            wrong = InvalidArgument(str(error), next="Correct the Jupyter server's configuration.")
+            self.fault = error if isinstance(error, CumulusError) else wrong
 
     def build_relay(self, config: RelayConfig) -> Relay:
         """The relay, before its start. Tests override what moves its jobs."""
@@ -108,13 +129,27 @@ class CumulusApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the relay's routes to the server."""
         assert self.serverapp is not None
-        assert self.relay is not None
-        self.relay.base_url = self.serverapp.base_url
-        self.handlers.extend(routes(self.relay))
+        base_url = self.serverapp.base_url
+        if self.fault is not None:
+            self.handlers.extend(absent_routes(self.fault, base_url))
+            return
+        if self.target is not None:
+            target, self._passing = self.target, Supervisor()
+            self.handlers.extend(elsewhere_routes(Elsewhere(lambda: target, self._passing, base_url)))
+            return
+        relay = self.relay
+        assert relay is not None
+        relay.base_url = base_url
+        self.handlers.extend(routes(relay))
+        # While another process is the live relay of this state folder, that one is asked.
+        live = Elsewhere(lambda: announced_target(relay.state.announced()), relay.supervisor, base_url)
+        mount_while(self.serverapp.web_app, lambda: relay.deferring, base_url, elsewhere_routes(live))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by the server once its port is bound."""
         relay = self.relay
+        if self.target is not None:
+            self._pass_on(self.target, serverapp)
         if relay is None:
             return
         self._told_by = _tell_by(serverapp.log)
@@ -122,19 +157,33 @@ class CumulusApp(ExtensionApp):
 
         def on_live() -> None:
             if token:
-                # Kernels inherit these, and find their relay by them. Where Jupyter has no token of its
-                # own, as under JupyterHub, they have other ways.
-                os.environ["CUMULUS_URL"], os.environ["CUMULUS_TOKEN"] = url, token
+                # Where Jupyter has no token of its own, as under JupyterHub, kernels have other ways.
+                _tell_kernels(url, token)
             serverapp.log.info("Cumulus relay %s at %s", relay.relay_id, url)
 
+        def on_deferred(facts: dict[str, Any]) -> None:
+            with contextlib.suppress(CumulusError):
+                target = announced_target(facts)
+                _tell_kernels(target.url, target.token)
+
         try:
-            await relay.start(url, token, on_live)
+            await relay.start(url, token, on_live, on_deferred)
         except CumulusError as error:
             serverapp.log.critical("Cumulus cannot start: %s", error)
             if isinstance(serverapp, HeadlessServer):
                 serverapp.stop()
             return
         relay.supervisor.start("activity", lambda: _watch_activity(relay, serverapp), restart=True)
+
+    def _pass_on(self, target: Target, serverapp: ServerApp) -> None:
+        _tell_kernels(target.url, target.token, target.ca_bundle)
+        serverapp.log.info("Cumulus passes calls on to the relay at %s", target.url)
+        if target.shows_its_token:
+            serverapp.log.warning(
+                "The token of the relay at %s crosses the network unencrypted. Let Cumulus.relay_url begin"
+                " with https, or lead through a tunnel.",
+                target.url,
+            )
 
     def current_activity(self) -> dict[str, int] | None:
         """Running jobs, which keep an idle server from stopping."""
@@ -143,10 +192,19 @@ class CumulusApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Called by the server when it stops."""
+        if self._passing is not None:
+            await self._passing.stop()
         if self.relay is not None:
             await self.relay.stop()
         for handler in self._told_by:
             _LOG.removeHandler(handler)
+
+
+def _tell_kernels(url: str, token: str, ca_bundle: str = "") -> None:
+    """Kernels inherit these, and find their relay by them."""
+    os.environ["CUMULUS_URL"], os.environ["CUMULUS_TOKEN"] = url, token
+    if ca_bundle:
+        os.environ["CUMULUS_CA_BUNDLE"] = ca_bundle
 
 
 def _kept_token() -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ACTION = "cumulus_action"
 #: The resource that every user route is authorized for.
 RESOURCE = "cumulus"
 
@@ -65,10 +66,17 @@ def protected(action: str) -> Callable[[Method], Method]:
 
     def decorate(method: Method) -> Method:
         decorator: Callable[[Method], Method] = authorized(action=action, resource=RESOURCE)
-        inner = decorator(method)
-        return cast(Method, web.authenticated(inner))
+        inner = web.authenticated(decorator(method))
+        setattr(inner, _ACTION, action)
+        return cast(Method, inner)
 
     return decorate
+
+
+def actions_of(handler: type[web.RequestHandler]) -> dict[str, str]:
+    """What each method of a handler was ``protected`` with, by HTTP method."""
+    methods = {name: getattr(handler, name.lower(), None) for name in handler.SUPPORTED_METHODS}
+    return {name: getattr(method, _ACTION) for name, method in methods.items() if hasattr(method, _ACTION)}
 
 
 class ErrorsAsJson(web.RequestHandler):
@@ -133,21 +141,14 @@ class ErrorsAsJson(web.RequestHandler):
             log.info("%s %s is refused: %s", self.request.method, self.request.path, self._told)
 
 
-class UserHandler(ErrorsAsJson, APIHandler):
+class PersonHandler(ErrorsAsJson, APIHandler):
     """Base of the routes for people, with Jupyter's own authentication.
 
     Each method of a subclass is ``protected``.
     """
 
-    relay: Relay
-
-    def initialize(self, relay: Relay) -> None:
-        """Called by tornado for each request."""
-        self.relay = relay
-
     async def prepare(self, **kwargs: Any) -> None:
         """Authenticate; then check that both sides speak one protocol."""
-        self.relay.last_request_s = time.monotonic()
         known = user_of_token(self.identity_provider, self.request.headers.get("Authorization", ""))
         if known is not None:
             self._jupyter_current_user, self._token_authenticated = known, True
@@ -164,6 +165,21 @@ class UserHandler(ErrorsAsJson, APIHandler):
         """Keep the content type that was set."""
         kwargs.setdefault("set_content_type", self._headers.get("Content-Type", "application/json"))
         return super().finish(chunk, *args, **kwargs)
+
+
+class UserHandler(PersonHandler):
+    """Base of the routes for people that the relay in this server answers."""
+
+    relay: Relay
+
+    def initialize(self, relay: Relay) -> None:
+        """Called by tornado for each request."""
+        self.relay = relay
+
+    async def prepare(self, **kwargs: Any) -> None:
+        """Authenticate, and note that somebody is there."""
+        self.relay.last_request_s = time.monotonic()
+        await super().prepare(**kwargs)
 
     @property
     def owner(self) -> str:

@@ -6,13 +6,16 @@ from typing import Any
 
 from cumulus_jupyter.protocol.errors import NotFound
 
-from .base import UserHandler
+from .base import PersonHandler
 
 
-class UnknownHandler(UserHandler):
+class UnknownHandler(PersonHandler):
     """Every path that no other route has, for whoever may use the API."""
 
     _track_activity = False
+
+    def initialize(self, **_: object) -> None:
+        """Called by tornado for each request; needs nothing."""
 
     async def prepare(self, **kwargs: Any) -> None:
         """Authenticate, then say that there is nothing. Raises ``NotFound``."""

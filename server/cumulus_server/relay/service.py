@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from cumulus_jupyter import __version__
 from cumulus_jupyter.protocol import PROTOCOL_VERSION
@@ -75,6 +75,8 @@ class Relay:
         #: The server's address and base URL, for runners and clients on this machine.
         self.url = ""
         self.base_url = "/"
+        #: True: another process is the live relay of this state folder.
+        self.deferring = False
         #: ``time.monotonic()`` of the newest request.
         self.last_request_s = time.monotonic()
         self._build = build
@@ -92,12 +94,25 @@ class Relay:
             self._watch.views.reports.committed(job_id, events)
             self._watch.committed(job_id, events)
 
-    async def start(self, url: str, token: str, on_live: Callable[[], None]) -> None:
-        """Go live, or wait for the live relay of this state folder to end and then do."""
+    async def start(
+        self,
+        url: str,
+        token: str,
+        on_live: Callable[[], None],
+        on_deferred: Callable[[dict[str, Any]], None] = lambda facts: None,
+    ) -> None:
+        """Go live, or wait for the live relay of this state folder to end and then do.
+
+        Meanwhile ``on_deferred`` is called with what that one announces, at first and when it changes.
+        """
         self.url = url
 
         async def take() -> None:
-            while not self._acquire():  # noqa: ASYNC110
+            told: dict[str, Any] = {}
+            while not self._acquire():
+                if self.deferring and (facts := self.state.announced()) != told:
+                    told = facts
+                    on_deferred(facts)
                 await asyncio.sleep(_TAKEOVER_EVERY_S)
             await self._go_live(token)
             on_live()
@@ -112,13 +127,18 @@ class Relay:
     def _acquire(self) -> bool:
         try:
             if self.state.acquire():
+                if self.deferring:
+                    self.deferring = False
+                    self._fault = Unavailable("The relay is starting", next="Try again in a moment.")
                 return True
         except OSError as error:
+            self.deferring = False
             self._fault = Unavailable(
                 f"The state folder {self.config.state_dir} cannot be used: {error.strerror}",
                 next="Correct Cumulus.state_dir, or the folder's permissions.",
             )
             return False
+        self.deferring = True
         where = self.state.announced().get("url", "another process")
         self._fault = Unavailable(
             f"The live relay of this state folder is {where}",
