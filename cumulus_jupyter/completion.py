@@ -13,7 +13,7 @@ COMMANDS = (
 )  # fmt: skip
 _SETTINGS = (
     "autostart cpu duration env executor gpu image labels memory pickle quiet requirements retries "
-    "simulated_gpus token url value_limit view"
+    "output_kib output_lines simulated_gpus token url value_limit view"
 ).split()
 
 

@@ -33,6 +33,8 @@ class JobCancelled(CumulusError):
     """The job was cancelled."""
 
     code = "FAILED_PRECONDITION"
+    #: What people read before the message, in place of the code.
+    head = "Cancelled"
     status = 409
 
 

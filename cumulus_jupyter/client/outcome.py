@@ -166,7 +166,8 @@ def exception_from(outcome: Outcome, job_id: str, home: Home = NOWHERE) -> BaseE
     if end is None or end.state == COMPLETED:
         return None
     if end.state == CANCELLED:
-        return JobCancelled(end.message or None, job_id=job_id)
+        said = end.message if end.message not in ("", "cancelled") else "the job was cancelled"
+        return JobCancelled(said, job_id=job_id)
     # A limit that ended the program says more than the KeyboardInterrupt it was ended with.
     limited = end.error is not None and end.error.get("code") == DeadlineExceeded.code
     # An error without a class of the program's is the runner's own; the end state says it better.

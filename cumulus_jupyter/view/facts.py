@@ -9,6 +9,7 @@ from ..protocol.events import Error, Event, Log, Progress, State, Usage
 from ..protocol.jobs import (
     CREATING_PARTITION,
     END_STATES,
+    FAILED,
     QUEUED,
     RUNNING,
     SCHEDULING,
@@ -228,14 +229,14 @@ class JobFacts:
             self._progress.clear()
 
     def _failure(self) -> dict[str, str] | None:
-        """The error that ended it: what it is in one line, and what to do about it."""
+        """The error it failed with: what it is in one line, and what to do about it."""
         ended = self.state.error or {}
         if self.error is not None and (self.error.module or self.error.traceback):
             first = self.error.value.partition("\n")[0]
             message = f"{self.error.name}: {first}" if first else self.error.name
         else:
             message = str(ended.get("message") or "")
-        if not self.ended or not message:
+        if self.state.state != FAILED or not message:
             return None
         return {"message": message.partition("\n")[0], "next": str(ended.get("next") or "")}
 

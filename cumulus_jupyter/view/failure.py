@@ -33,7 +33,8 @@ class ShortError:
 def shorten(error: CumulusError) -> CumulusError:
     """Make IPython show this error in a few lines. One that brought its own traceback keeps it."""
     if "_render_traceback_" not in error.__dict__:
-        error.__dict__["_render_traceback_"] = ShortError(error.code, error.message, error.next, error.job_id)
+        head = getattr(error, "head", error.code)
+        error.__dict__["_render_traceback_"] = ShortError(head, error.message, error.next, error.job_id)
     return error
 
 
