@@ -49,6 +49,11 @@ export class RelayApi {
     return this.json('POST', 'workers/tokens');
   }
 
+  /** What a job left, as it was written: numbers are not read yet. */
+  async result(id: string): Promise<string> {
+    return (await this.request('GET', `jobs/${encodeURIComponent(id)}/result`)).text();
+  }
+
   /** A page of a job's events behind `after`. */
   async events(id: string, after: number, limit = 500): Promise<JobEvent[]> {
     const path = `jobs/${encodeURIComponent(id)}/events?after=${after}&limit=${limit}`;

@@ -1,7 +1,7 @@
 /** One cell that is painted from the events of its job, to the job's end: the kernel's messages belong to nobody. */
 
 import type { ICodeCellModel } from '@jupyterlab/cells';
-import type { IOutput } from '@jupyterlab/nbformat';
+import type { IMimeBundle, IOutput } from '@jupyterlab/nbformat';
 import type { Kernel } from '@jupyterlab/services';
 
 import { RelayError } from '../api';
@@ -9,6 +9,7 @@ import type { IRelayModel } from '../model';
 import { END_STATES, type JobView } from '../wire';
 import { JobOutputs } from './job_outputs';
 import { askKernel } from './kernel_memory';
+import { resultRepr } from './python_repr';
 import { cardOutput, errorOutput, finalOutput, valuesHint } from './quiet_line';
 import { QUICK_MS } from './repaint_rule';
 
@@ -120,14 +121,14 @@ export class CellRepaint {
     const kernel = this.canvas.kernel();
     const source = cell.sharedModel.getSource();
     const found = kernel ? await askKernel(kernel, source) : null;
+    const number = found?.count ?? null;
+    const data = found?.data ?? (number === null ? await this.plainResult() : null);
     if (!this.canvas.isOurs() || cell.outputs.length !== count || cell.sharedModel.getSource() !== source) {
       return;
     }
-    const number = found?.count ?? null;
     if (number !== null && cell.executionCount !== number && (count > 0 || found?.data)) {
       cell.executionCount = number;
     }
-    const data = found?.data ?? (number === null ? this.outputs.resultBundle : null);
     if (data && job.state === 'COMPLETED') {
       const metadata = found?.metadata ?? {};
       cell.outputs.add({ output_type: 'execute_result', data, metadata, execution_count: number });
@@ -135,6 +136,16 @@ export class CellRepaint {
     if (number === null && this.outputs.leftValues && count > 0) {
       cell.outputs.add(valuesHint(job));
     }
+  }
+
+  /** What can be shown of the result without a kernel. */
+  private async plainResult(): Promise<IMimeBundle | null> {
+    if (this.outputs.resultBundle || !this.outputs.leftValues) {
+      return this.outputs.resultBundle;
+    }
+    const text = await this.relay.api.result(this.jobId).catch(() => '');
+    const shown = text ? resultRepr(text) : null;
+    return shown === null ? null : { 'text/plain': shown };
   }
 
   /** Make these the cell's outputs, and touch only those that differ. */
