@@ -40,7 +40,9 @@ export const logPlugin: JupyterFrontEndPlugin<void> = {
       }
       if (!tab.isAttached) {
         // Notebook 7 shows one document, and has room for more below it.
-        app.shell.add(tab, labShell ? 'main' : 'down', labShell ? { mode: 'split-bottom' } : {});
+        const beside = tracker.find(each => each.isAttached && each !== tab);
+        const options = beside ? { mode: 'tab-after', ref: beside.id } as const : { mode: 'split-bottom' } as const;
+        app.shell.add(tab, labShell ? 'main' : 'down', labShell ? options : {});
       }
       app.shell.activateById(tab.id);
       return tab;

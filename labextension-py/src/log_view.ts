@@ -12,7 +12,7 @@ import { LogFollower } from './log_follower';
 import type { IRelayModel } from './model';
 import { COMMANDS } from './panel/commands';
 import type { JobView } from './wire';
-import { elapsed, firstLine, isActive, jobName, stateWord } from './words';
+import { elapsed, firstLine, isActive, jobName, shortened, stateWord } from './words';
 
 /** What the toolbar does besides running commands. */
 export interface LogActions {
@@ -21,26 +21,21 @@ export interface LogActions {
 }
 
 class LogBody extends Widget {
-  constructor(
-    private readonly model: IRelayModel,
-    private readonly jobId: string
-  ) {
+  constructor(model: IRelayModel, jobId: string) {
     super();
     this.addClass('cumulus-lab-log');
     this.says.className = 'cumulus-lab-log-says';
-    this.says.setAttribute('role', 'status');
-    const label = `Log of ${this.name}`;
+    this.says.setAttribute('role', 'alert');
+    const job = model.job(jobId);
+    const label = `Log of ${job ? jobName(job) : jobId}`;
     this.pane = createLogPane({ label, earlier: () => this.follower.earlier() });
     this.pane.element.classList.add('cumulus-fill');
     this.node.append(this.says, this.pane.element);
     this.follower = new LogFollower(model, jobId, this.pane, error => this.explain(error));
-    model.changed.connect(this.describe, this);
-    this.describe();
   }
 
   dispose(): void {
     if (!this.isDisposed) {
-      this.model.changed.disconnect(this.describe, this);
       this.follower.dispose();
       this.pane.dispose();
       super.dispose();
@@ -51,53 +46,53 @@ class LogBody extends Widget {
     this.pane.element.querySelector<HTMLElement>('[role="log"]')?.focus();
   }
 
-  private get name(): string {
-    const job = this.model.job(this.jobId);
-    return job ? jobName(job) : this.jobId;
-  }
-
-  private describe(): void {
-    const job = this.model.job(this.jobId);
-    if (this.failure || !job) {
-      return;
-    }
-    const parts = [stateWord(job)];
-    if (job.worker && job.state !== 'QUEUED') {
-      parts.push(`on ${job.worker}`);
-    }
-    if (!isActive(job)) {
-      parts.push(elapsed(job, Date.now()));
-    }
-    if (job.error) {
-      parts.push(firstLine(job.error.message), job.error.next);
-    } else if (isActive(job) && job.state !== 'RUNNING') {
-      parts.push(job.message);
-    }
-    this.say(parts.filter(Boolean).join(' · '), job.state);
-  }
-
   private explain(error: unknown): void {
-    this.failure = error !== null;
+    let words = '';
     if (error instanceof RelayError) {
-      this.say([error.message, error.next].filter(Boolean).join(' '), 'FAILED');
+      words = [error.message, error.next].filter(Boolean).join(' ');
     } else if (error !== null) {
-      this.say('The log cannot be read now: the Jupyter server does not answer.', 'FAILED');
-    } else {
-      this.describe();
+      words = 'The log cannot be read now: the Jupyter server does not answer.';
     }
-  }
-
-  private say(words: string, state: string): void {
     if (this.says.textContent !== words) {
       this.says.textContent = words;
-      this.says.dataset.state = state;
     }
   }
 
   private readonly says = document.createElement('div');
   private readonly pane: LogPane;
   private readonly follower: LogFollower;
-  private failure = false;
+}
+
+/** The job's state in the toolbar; the room that buttons leave is its. */
+class StateLine extends Widget {
+  constructor() {
+    super();
+    this.node.setAttribute('role', 'status');
+  }
+
+  say(job: JobView | undefined): void {
+    const words = job ? describe(job) : '';
+    if (this.node.textContent !== words) {
+      this.node.textContent = this.node.title = words;
+      this.node.dataset.state = job?.state ?? '';
+    }
+  }
+}
+
+function describe(job: JobView): string {
+  const parts = [stateWord(job)];
+  if (job.worker && job.state !== 'QUEUED') {
+    parts.push(`on ${job.worker}`);
+  }
+  if (!isActive(job)) {
+    parts.push(elapsed(job, Date.now()));
+  }
+  if (job.error) {
+    parts.push(firstLine(job.error.message), job.error.next);
+  } else if (isActive(job) && job.state !== 'RUNNING') {
+    parts.push(job.message);
+  }
+  return parts.filter(Boolean).join(' · ');
 }
 
 export class LogTab extends MainAreaWidget<LogBody> {
@@ -116,6 +111,8 @@ export class LogTab extends MainAreaWidget<LogBody> {
       this.toolbar.addItem(name, button);
       return button;
     };
+    this.state.addClass('cumulus-lab-log-state');
+    this.toolbar.addItem('state', this.state);
     const run = (command: string) => () => void commands.execute(command, { jobId });
     add('copy', copyIcon, 'Copy the whole log', () => actions.copy(jobId));
     add('download', downloadIcon, 'Download the whole log', () => actions.download(jobId, this.name));
@@ -155,14 +152,16 @@ export class LogTab extends MainAreaWidget<LogBody> {
     if (!job && this.model.live && !this.asked) {
       this.ask();
     }
-    this.title.label = job ? `${jobName(job)} · ${stateWord(job)}` : this.jobId;
-    this.title.caption = `The log of job ${this.jobId}`;
+    this.title.label = job ? `${shortened(jobName(job))} · ${stateWord(job)}` : this.jobId;
+    this.title.caption = `The log of ${this.name} (${this.jobId})`;
+    this.state.say(job);
     this.cancel.setHidden(!job || !isActive(job) || job.cancel_requested);
     this.toCell.setHidden(!job?.origin?.cell);
   }
 
   private asked = false;
   private older: JobView | undefined;
+  private readonly state = new StateLine();
   private readonly cancel: ToolbarButton;
   private readonly toCell: ToolbarButton;
 }

@@ -32,6 +32,11 @@ export function jobName(job: JobView): string {
   return job.name || job.id;
 }
 
+/** As much of a text as there is room for in a tab. */
+export function shortened(text: string, length = 22): string {
+  return text.length > length ? `${text.slice(0, length - 1).trimEnd()}…` : text;
+}
+
 /** Seconds as a clock: "8.5 s" is "8 s", then "1:05", "2:03:04". */
 export function clock(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -66,6 +71,12 @@ export function firstLine(text: string): string {
 
 export function deviceName(device: DeviceView): string {
   return device.name || device.id;
+}
+
+/** What a job has of a device, for a line that has little room: "0.5 of NVIDIA L4". */
+export function shareOf(device: DeviceView): string {
+  const part = device.used_tenths > 0 && device.used_tenths < 10 ? `${device.used_tenths / 10} of ` : '';
+  return part + deviceName(device);
 }
 
 const ENFORCED: Record<string, string> = {

@@ -1,7 +1,7 @@
 /** One GPU as a bar of ten tenths, with who holds them. */
 
 import type { DeviceView } from '../wire';
-import { deviceName, enforcedWords, memory } from '../words';
+import { deviceName, memory } from '../words';
 
 const WHOLE = 10;
 
@@ -12,26 +12,34 @@ interface Part {
   tenths: number;
 }
 
-/** `jobNames` finds the name of one of the user's own jobs. */
-export function GpuBar({ device, jobName }: { device: DeviceView; jobName(id: string): string }): JSX.Element {
+interface GpuProps {
+  device: DeviceView;
+  /** Which of its worker's it is, where it has several. */
+  number: number | null;
+  /** Finds the name of one of the user's own jobs. */
+  jobName(id: string): string;
+}
+
+export function GpuBar({ device, number, jobName }: GpuProps): JSX.Element {
   const parts = partsOf(device, jobName);
   const words = parts.map(part => `${part.name} ${amount(part.tenths)}`);
   const free = Math.max(0, WHOLE - device.used_tenths);
   words.push(free === WHOLE ? 'all free' : free ? `${amount(free)} free` : 'none free');
-  const held = enforcedWords(device);
+  const name = number === null ? deviceName(device) : `${number}: ${deviceName(device)}`;
+  const saysSo = /simulated/i.test(name);
   return (
     <div className="cumulus-lab-gpu">
       <div className="cumulus-lab-gpu-head">
         <span className="cumulus-lab-gpu-name" title={device.id}>
-          {deviceName(device)}
+          {name}
         </span>
-        {device.simulated && <span className="cumulus-lab-tag">simulated</span>}
+        {device.simulated && !saysSo && <span className="cumulus-lab-tag">simulated</span>}
         {device.memory_mib > 0 && <span className="cumulus-lab-gpu-memory">{memory(device.memory_mib)}</span>}
       </div>
       <div
         className="cumulus-lab-tenths"
         role="img"
-        aria-label={`${deviceName(device)}: ${device.used_tenths} of ten tenths taken: ${words.join(', ')}`}
+        aria-label={`${name}: ${device.used_tenths} of ten tenths taken: ${words.join(', ')}`}
       >
         {tenthsOf(parts).map((tenth, index) => (
           <span key={index} className={tenth.className} title={tenth.title} />
@@ -40,7 +48,6 @@ export function GpuBar({ device, jobName }: { device: DeviceView; jobName(id: st
       <div className="cumulus-lab-gpu-words" aria-hidden="true">
         {words.join(' · ')}
       </div>
-      {held && <div className="cumulus-lab-gpu-words cumulus-lab-gpu-held">{held}</div>}
     </div>
   );
 }

@@ -6,7 +6,7 @@ import { memo } from 'react';
 
 import { attachIcon, cancelIcon, logIcon, toCellIcon } from '../icons';
 import type { JobView, Progress } from '../wire';
-import { elapsed, firstLine, isActive, jobName, memory, stateWord, trimmed } from '../words';
+import { elapsed, firstLine, isActive, jobName, memory, shareOf, stateWord, trimmed } from '../words';
 import { useNow } from './clock';
 import { COMMANDS } from './commands';
 import { jobShape, StateIcon } from './state_icon';
@@ -50,6 +50,9 @@ export const JobRow = memo(function JobRow(props: RowProps): JSX.Element {
           {factsOf(job).map(fact => (
             <span key={fact}>{fact}</span>
           ))}
+          {isActive(job) && job.devices.length > 0 && (
+            <span title={job.share}>{job.devices.map(shareOf).join(', ')}</span>
+          )}
         </div>
         {reason && <div className="cumulus-lab-job-reason">{reason}</div>}
         {job.progress && job.state === 'RUNNING' && <Bar progress={job.progress} name={name} />}
@@ -127,9 +130,6 @@ function factsOf(job: JobView): string[] {
   const facts: string[] = [];
   if (job.worker && job.state !== 'QUEUED') {
     facts.push(`on ${job.worker}`);
-  }
-  if (isActive(job) && job.share) {
-    facts.push(job.share.split(':')[0]);
   }
   if (job.state === 'RUNNING' && job.usage?.memory_bytes) {
     facts.push(memory(job.usage.memory_bytes / 2 ** 20));

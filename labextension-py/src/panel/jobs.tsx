@@ -9,7 +9,9 @@ import { counted } from '../words';
 import { COMMANDS } from './commands';
 import { chosen, countGroups, GROUPS, type Group } from './job_filter';
 import { JobRow } from './job_row';
+import { StateIcon } from './state_icon';
 
+const SHAPES = { running: 'running', waiting: 'queued', failed: 'failed', done: 'done' } as const;
 /** What "Show more" adds. */
 const MORE = 50;
 
@@ -137,10 +139,14 @@ function Chips(props: {
           key={group}
           type="button"
           className="cumulus-lab-chip"
+          title={`Only ${group} jobs`}
+          aria-label={`${group}: ${counts[group]}`}
           aria-pressed={props.groups.has(group)}
           onClick={() => toggle(group)}
         >
-          {group} <span className="cumulus-lab-count">{counts[group]}</span>
+          <StateIcon shape={SHAPES[group]} />
+          <span className="cumulus-lab-chip-word">{group}</span>
+          <span className="cumulus-lab-count">{counts[group]}</span>
         </button>
       ))}
     </div>

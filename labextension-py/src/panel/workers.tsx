@@ -3,7 +3,7 @@
 import { memo, useRef, useState, type KeyboardEvent } from 'react';
 
 import type { WorkerView } from '../wire';
-import { memory, trimmed, workerWord } from '../words';
+import { enforcedWords, memory, trimmed, workerWord } from '../words';
 import { GpuBar } from './gpu_bar';
 import { moveFocus, TextButton } from './jobs';
 import { StateIcon } from './state_icon';
@@ -75,8 +75,18 @@ const Worker = memo(function Worker(props: {
         <span className="cumulus-lab-worker-state">{workerWord(worker)}</span>
       </div>
       {worker.message && <div className={down ? 'cumulus-lab-worker-error' : 'cumulus-lab-job-reason'}>{worker.message}</div>}
-      {worker.devices.map(device => (
-        <GpuBar key={device.id} device={device} jobName={jobName} />
+      {worker.devices.map((device, index) => (
+        <GpuBar
+          key={device.id}
+          device={device}
+          number={worker.devices.length > 1 ? index : null}
+          jobName={jobName}
+        />
+      ))}
+      {heldWords(worker).map(words => (
+        <div key={words} className="cumulus-lab-gpu-words">
+          {words}
+        </div>
       ))}
       {!down && (
         <div className="cumulus-lab-meters">
@@ -97,6 +107,16 @@ const Worker = memo(function Worker(props: {
     </li>
   );
 });
+
+/** What holds jobs to their shares here: once where it is the same for all GPUs. */
+function heldWords(worker: WorkerView): string[] {
+  const held = worker.devices.map(enforcedWords);
+  const different = new Set(held);
+  if (different.size === 1) {
+    return held.slice(0, 1).filter(Boolean);
+  }
+  return held.map((words, index) => words && `GPU ${index}: ${words}`).filter(Boolean);
+}
 
 /** What jobs have asked for, of what there is. */
 function Meter(props: { label: string; used: number; of: number; words: string }): JSX.Element {
