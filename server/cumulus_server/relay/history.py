@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from ..store import Store, Transaction, removal
 from ..store.clock import now_ms
@@ -18,10 +19,14 @@ _EVERY_S = 3600.0
 class History:
     """Sweeps at the start and every hour. A sweep that was cut off is finished by the next."""
 
-    def __init__(self, store: Store, files: Files, history_s: int) -> None:
+    def __init__(
+        self, store: Store, files: Files, history_s: int, removed: Callable[[], None] = lambda: None
+    ) -> None:
+        """``removed`` is called when jobs are gone."""
         self._store = store
         self._files = files
         self._history_s = history_s
+        self._removed = removed
 
     async def run(self) -> None:
         """Sweep for ever; supervised."""
@@ -37,6 +42,7 @@ class History:
             await asyncio.to_thread(self._forget, ids)
             removed += len(ids)
         if removed:
+            self._removed()
             await self._store.run(_shrink, slow=True)
             log.info("removed %d jobs from the history", removed, extra={"action": "history_swept"})
         return removed

@@ -1,6 +1,7 @@
 """What running jobs have last said of themselves: how far they are, and what they use.
 
-Kept for jobs that somebody has looked at, so that a look costs no search through a long log.
+Noted as it is said, so that a look costs no search through a long log. Of jobs that ran before this relay
+did, the newest events are read, once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cumulus_jupyter.protocol.jobs import RUNNING
 
 from ..store import JobRow, StoredEvent, Transaction, events
 
-#: So many events back something is looked for that was said before anybody looked.
+#: So many events back something is looked for that was said to an earlier relay.
 _BACK = 2000
 #: Bars of one job that are remembered at once.
 _BARS = 64
@@ -63,7 +64,7 @@ class Report:
 
 
 class Reports:
-    """The reports of the running jobs that somebody has looked at. Lives on the event loop."""
+    """The reports of the running jobs. Lives on the event loop."""
 
     def __init__(self) -> None:
         self._known: dict[str, Report] = {}
@@ -71,12 +72,13 @@ class Reports:
     def committed(self, job_id: str, new: Sequence[StoredEvent]) -> None:
         """Take note of committed events."""
         report = self._known.get(job_id)
-        if report is None:
-            return
         for event in new:
-            if not report.take(event):
-                del self._known[job_id]
-                return
+            if report is not None:
+                if not report.take(event):
+                    del self._known[job_id]
+                    report = None
+            elif event.type == "state" and _state.decode(event.body).state == RUNNING:
+                report = self._known[job_id] = Report()
 
     def of(self, tx: Transaction, job: JobRow) -> Report:
         """What a job has said; nothing where it does not run."""

@@ -94,6 +94,10 @@ class Relay:
             self._watch.views.reports.committed(job_id, events)
             self._watch.committed(job_id, events)
 
+    def _removed(self) -> None:
+        if self._watch is not None:
+            self._watch.removed()
+
     async def start(
         self,
         url: str,
@@ -151,7 +155,7 @@ class Relay:
             self.files.prepare()
             self.store.open()
             self.relay_id = await self.store.run(meta.relay_id)
-            history = History(self.store, self.files, self.config.history_s)
+            history = History(self.store, self.files, self.config.history_s, self._removed)
             await history.remove_strays()
             self.census.active = await self.store.run(Census.read)
             declared = await self.store.run(meta.simulated_devices)

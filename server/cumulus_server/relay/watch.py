@@ -72,6 +72,11 @@ class Watch:
             if owner is None or owner == watcher.owner:
                 watcher.touch(job_id)
 
+    def removed(self) -> None:
+        """Jobs are gone, which no event tells."""
+        for watcher in self._watchers:
+            watcher.touch_all()
+
     def workers(self) -> list[WorkerView]:
         """All workers, computed anew only where they may have changed."""
         version = self.placement.workers_version()
@@ -134,8 +139,13 @@ class Watcher:
             return
         self._touched.add(job_id)
         if len(self._touched) > _DELTA:
-            self._touched.clear()
-            self._all = True
+            self.touch_all()
+        self._woken.set()
+
+    def touch_all(self) -> None:
+        """What is told one by one would not do."""
+        self._touched.clear()
+        self._all = True
         self._woken.set()
 
     async def next(self, timeout_s: float) -> list[News]:
