@@ -55,7 +55,7 @@ def ansi_html(text: str) -> str:
         at = found.end()
         if found[0].endswith("m") and found[0].startswith("\x1b["):
             words = re.split("[;:]", found[1] or "0")
-            look.apply([int(word or 0) for word in words])
+            look.apply([int(word[:4] or 0) for word in words])
     parts.append(_part(text[at:], look))
     return "".join(parts)
 

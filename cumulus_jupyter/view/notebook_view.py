@@ -154,6 +154,7 @@ class NotebookView:
         self._plain.show(UpdateDisplay(self._told_id, _told(words)))
         for event in last:
             self._plain.show(event)
+        self._plain.flush()
 
 
 def _told(words: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def final_bundle(facts: JobFacts, log: Piece | None) -> dict[str, Any]:
     failure = facts.snapshot()["error"]
     text = [f"[{facts.line()}]"]
     if failure:
-        text += [part for part in (failure["message"], failure["next"]) if part]
+        text += [ansi_stripped(part) for part in (failure["message"], failure["next"]) if part]
     if log is not None:
         text.append(f"The whole log: %cumulus logs {facts.job_id}")
     return {"text/html": _html(facts, failure, log), "text/plain": "\n".join(text)}

@@ -10,7 +10,7 @@ from cumulus_jupyter.protocol.events import State
 from cumulus_jupyter.protocol.jobs import DeviceView, JobView, WorkerView
 from cumulus_jupyter.protocol.resources import Resources
 from cumulus_jupyter.protocol.shares import share_words, short_share_words
-from cumulus_jupyter.view.status import StatusLine
+from cumulus_jupyter.view.facts import JobFacts
 from cumulus_jupyter.view.tables import job_table, workers_table
 
 HALF = DeviceView("GPU-a", "NVIDIA H100", 80_000, 5)
@@ -57,8 +57,8 @@ def test_a_worker_says_what_would_hold_a_share() -> None:
 def test_a_line_under_the_cell_says_it_once() -> None:
     device = {"id": "GPU-a", "name": "NVIDIA H100", "used_tenths": 5, "memory_mib": 1, "added_later": 1}
     words = "0.5 of NVIDIA H100, held by mps"
-    line = StatusLine(object())
-    line.take(State("SCHEDULING", words, worker="w", devices=[device], enforced_by="mps"))
-    assert line.text().startswith("starting") and line.text().endswith(f"on w · {words}")
-    line.take(State("SCHEDULING", "pulling the image", worker="w", devices=[device], enforced_by="mps"))
-    assert line.text().startswith("pulling the image") and line.text().endswith(words)
+    facts = JobFacts()
+    facts.take(State("SCHEDULING", words, worker="w", devices=[device], enforced_by="mps"))
+    assert facts.line().startswith("starting") and facts.line().endswith(f"on w · {words}")
+    facts.take(State("SCHEDULING", "pulling the image", worker="w", devices=[device], enforced_by="mps"))
+    assert facts.line().startswith("pulling the image") and facts.line().endswith(words)
