@@ -7,7 +7,7 @@ of it: being up to date matters more than being complete, and what was left out 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
@@ -15,8 +15,8 @@ from ..store import JobRow, StoredEvent, Transaction, events
 
 #: What a page holds at most; one event in any case.
 PAGE_BYTES, PAGE_EVENTS = 256 << 10, 2000
-#: So much is read to count the lines of what is left out.
-_COUNTED_BYTES = 4 << 20
+#: So much is read at most to count the lines of what is left out.
+_COUNTED_BYTES, _COUNTED_EVENTS = 2 << 20, 4000
 
 
 class _Log(msgspec.Struct):
@@ -50,10 +50,10 @@ def read(tx: Transaction, job: JobRow, after: int | None, before: int) -> bytes:
 
 def _lines(first: StoredEvent, others: Iterator[StoredEvent]) -> int | None:
     """Lines that end in these events; ``None`` where reading them all would take long."""
-    lines, left_bytes = _log.decode(first.body).text.count("\n"), _COUNTED_BYTES
-    for event in others:
-        left_bytes -= len(event.body)
-        if left_bytes < 0:
+    lines = read_bytes = 0
+    for number, event in enumerate(chain([first], others)):
+        read_bytes += len(event.body)
+        if read_bytes > _COUNTED_BYTES or number == _COUNTED_EVENTS:
             return None
         lines += _log.decode(event.body).text.count("\n")
     return lines

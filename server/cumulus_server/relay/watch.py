@@ -223,23 +223,16 @@ class Watcher:
     async def _every_job(self) -> bytes:
         """The newest and the active jobs, newest first."""
         store = self._watch.store
-
-        def choose(tx: Transaction) -> list[JobRow]:
-            newest, _ = listing.page(tx, self.owner, listing.Query(limit=NEWEST))
-            chosen = {row.number: row for row in (*newest, *listing.active(tx, self.owner, ACTIVE))}
-            return [chosen[number] for number in sorted(chosen, reverse=True)]
-
-        rows = await store.run(choose)
+        numbers = await store.run(lambda tx: listing.newest_and_active(tx, self.owner, NEWEST, ACTIVE))
         self._places = {}
         views: list[bytes] = []
-        for start in range(0, len(rows), _AT_ONCE):
-            some = rows[start : start + _AT_ONCE]
-            views += await store.run(partial(self._views, rows=some))
+        for start in range(0, len(numbers), _AT_ONCE):
+            views += await store.run(partial(self._views, numbers=numbers[start : start + _AT_ONCE]))
             await asyncio.sleep(0)
         return b'{"jobs":[' + b",".join(views) + b"]}"
 
-    def _views(self, tx: Transaction, rows: list[JobRow]) -> list[bytes]:
-        return [self._view(tx, row) for row in rows]
+    def _views(self, tx: Transaction, numbers: list[int]) -> list[bytes]:
+        return [self._view(tx, row) for row in listing.of_numbers(tx, numbers)]
 
     def _view(self, tx: Transaction, row: JobRow) -> bytes:
         view: JobView = self._watch.views.job(tx, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cumulus_jupyter.protocol.jobs import CANCELLED, COMPLETED, FAILED, QUEUED, Stats
@@ -40,9 +41,16 @@ def page(tx: Transaction, owner: str, query: Query) -> tuple[list[JobRow], str |
     return jobs, str(jobs[-1].number) if len(rows) > query.limit else None
 
 
-def active(tx: Transaction, owner: str, limit: int) -> list[JobRow]:
-    """The owner's jobs that have not ended, newest first."""
-    return [job_row(row) for row in tx.execute(sql.list_active, {"owner": owner, "count": limit})]
+def newest_and_active(tx: Transaction, owner: str, newest: int, active: int) -> list[int]:
+    """Numbers of the owner's newest jobs and of those that have not ended, so many each; newest first."""
+    asked = {"owner": owner, "newest": newest, "active": active}
+    return [int(row[0]) for row in tx.execute(sql.newest_and_active, asked)]
+
+
+def of_numbers(tx: Transaction, numbers: Iterable[int]) -> list[JobRow]:
+    """The jobs of these numbers, in this order; those that are gone are left out."""
+    rows = (tx.execute(sql.get_job_of_number, (number,)).fetchone() for number in numbers)
+    return [job_row(row) for row in rows if row is not None]
 
 
 def stats(tx: Transaction, owner: str | None) -> Stats:

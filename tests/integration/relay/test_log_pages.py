@@ -113,7 +113,7 @@ async def test_a_page_is_found_by_its_place_and_active_jobs_by_their_index(serve
             for statement, bound in (
                 (sql.events_of_type_before, (0, 9, "log")),
                 (sql.reports_after, (0, 9)),
-                (sql.list_active, {"owner": "local", "count": 1}),
+                (sql.newest_and_active, {"owner": "local", "newest": 1, "active": 1}),
             )
         ]
         return [" ".join(row["detail"] for row in rows) for rows in explained]
@@ -121,5 +121,5 @@ async def test_a_page_is_found_by_its_place_and_active_jobs_by_their_index(serve
     before, reports, active = await server.relay.store.run(plans)
     for plan in (before, reports):
         assert plan == "SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
-    assert "USING INDEX jobs_unfinished" in active
-    assert "B-TREE" not in active
+    assert "USING COVERING INDEX jobs_owner (owner=?)" in active
+    assert "SCAN jobs USING INDEX jobs_unfinished" in active

@@ -6,6 +6,9 @@ RETURNING *;
 -- name: get_job
 SELECT * FROM jobs WHERE id = ?;
 
+-- name: get_job_of_number
+SELECT * FROM jobs WHERE number = ?;
+
 -- name: get_program
 SELECT body FROM programs WHERE number = ?;
 
@@ -29,11 +32,15 @@ WHERE owner = :owner
 ORDER BY number DESC
 LIMIT :count;
 
--- name: list_active
-SELECT * FROM jobs
-WHERE (ended_ms IS NULL OR released = 0) AND ended_ms IS NULL AND +owner = :owner
-ORDER BY number DESC
-LIMIT :count;
+-- name: newest_and_active
+SELECT number FROM (SELECT number FROM jobs WHERE owner = :owner ORDER BY number DESC LIMIT :newest)
+UNION
+SELECT number FROM (
+    SELECT number FROM jobs
+    WHERE (ended_ms IS NULL OR released = 0) AND ended_ms IS NULL AND +owner = :owner
+    ORDER BY number DESC
+    LIMIT :active)
+ORDER BY number DESC;
 
 -- name: transition
 UPDATE jobs
