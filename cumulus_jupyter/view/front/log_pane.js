@@ -183,10 +183,14 @@ export function createLogPane(options) {
     const to = Math.min(count(), indexAt(y + scroller.clientHeight) + 1 + MARGIN_LINES);
     drawRows(from, to);
     block.style.transform = `translateY(${topOf(from)}px)`;
-    if (follow && !held) lastTop = scroller.scrollTop = scroller.scrollHeight;
+    if (follow && !held) {
+      scroller.scrollTop = scroller.scrollHeight;
+      // Not what was asked for: a log that is shorter than the pane stays at its top.
+      lastTop = scroller.scrollTop;
+    }
     remember();
     followButton.hidden = follow;
-    if (lastTop <= offset && lines.count && !filter) void loadEarlier();
+    if (height && lastTop <= offset && lines.count && !filter) void loadEarlier();
   }
 
   /** @param {number} from @param {number} to */
