@@ -20,8 +20,8 @@ export interface Canvas {
   readonly cell: ICodeCellModel;
   /** False: somebody else paints the cell now, or it is gone. */
   isOurs(): boolean;
-  /** The kernel that ran the cell, if it is the notebook's still. */
-  kernel(): Kernel.IKernelConnection | null;
+  /** The kernel that ran the cell, if it is the notebook's still; known once the notebook is connected. */
+  kernel(): Promise<Kernel.IKernelConnection | null>;
 }
 
 export class CellRepaint {
@@ -118,7 +118,7 @@ export class CellRepaint {
   /** The result is an object of the kernel's: it knows how to show it, if it was there until the end. */
   private async addResult(job: JobView, count: number): Promise<void> {
     const { cell } = this.canvas;
-    const kernel = this.canvas.kernel();
+    const kernel = await this.canvas.kernel();
     const source = cell.sharedModel.getSource();
     const found = kernel ? await askKernel(kernel, source) : null;
     const number = found?.count ?? null;
@@ -133,7 +133,7 @@ export class CellRepaint {
       const metadata = found?.metadata ?? {};
       cell.outputs.add({ output_type: 'execute_result', data, metadata, execution_count: number });
     }
-    if (number === null && this.outputs.leftValues && count > 0) {
+    if (number === null && this.outputs.leftValues && job.state !== 'CANCELLED' && count > 0) {
       cell.outputs.add(valuesHint(job));
     }
   }

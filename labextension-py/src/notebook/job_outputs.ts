@@ -119,7 +119,8 @@ export class JobOutputs {
   private takeResult(event: JobEvent): void {
     const graph = event['graph'] as { roots?: object } | null;
     const remote = (event['remote'] ?? []) as { name: string; bundle?: IMimeBundle }[];
-    const names = Object.keys(graph?.roots ?? {}).length + remote.length + (event['deleted'] as string[]).length;
+    const deleted = (event['deleted'] ?? []) as string[];
+    const names = Object.keys(graph?.roots ?? {}).length + remote.length + deleted.length;
     const empty = event['has_result'] === true && event['json'] === null && names <= 1 && remote.length === 0;
     this.values = names > 0 && !empty;
     this.result = remote.find(item => item.name === '@result')?.bundle ?? null;

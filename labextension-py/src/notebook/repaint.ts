@@ -98,7 +98,8 @@ export class Repainter {
         return;
       }
       const { kernel: ran } = job.origin;
-      const kernel = () => {
+      const kernel = async () => {
+        await panel.sessionContext.ready;
         const found = panel.sessionContext.session?.kernel ?? null;
         return found?.id === ran ? found : null;
       };

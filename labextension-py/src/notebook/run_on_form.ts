@@ -122,7 +122,7 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
     const { value } = this;
     this.duration.disabled = value === HERE;
     if (value === HERE) {
-      this.say.textContent = 'As any other cell: the line of the magic is taken away.';
+      this.say.textContent = 'As any other cell, without a %%cumulus line.';
       return;
     }
     const what = Number(value) === CPU_ONLY ? 'CPU' : `${gpuAmount(Number(value))} GPU`;
