@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..protocol.events import Progress, event_from_wire
 from ..protocol.jobs import DeviceView, JobView, WorkerView
 from ..protocol.shares import device_name, share_words
+from .words import bar
 
 #: Ids of jobs shown of one worker.
 _SHOWN_JOBS = 3
@@ -95,6 +97,8 @@ def job_table(view: JobView) -> Table:
         ("state", view.state + (", to be cancelled" if view.cancel_requested else "")),
         ("place in the queue", view.position),
         ("why", view.message if view.message != held else ""),
+        ("progress", progress_words(view.progress or {})),
+        ("uses", usage_words(view.usage or {})),
         ("asked for", asked(view)),
         ("executor", view.executor),
         ("image", view.image),
@@ -107,6 +111,7 @@ def job_table(view: JobView) -> Table:
         ("requirements", " ".join(view.requirements)),
         ("needs", ", ".join(view.needs)),
         ("labels", ", ".join(f"{key}={value}" for key, value in view.labels.items())),
+        ("sent from", view.origin.notebook),
         ("values kept", ", ".join(view.values)),
         ("error", (view.error or {}).get("message")),
         ("next", (view.error or {}).get("next")),
@@ -189,6 +194,26 @@ def asked(view: JobView) -> str:
     need = view.resources
     parts = [f"{need.gpu:g} GPU" if need.gpu is not None else "", f"{need.cpu:g} CPU" if need.cpu else ""]
     parts += [size(need.memory_mib * 2**20) if need.memory_mib else "", f"{need.duration_s} s"]
+    return ", ".join(part for part in parts if part)
+
+
+def progress_words(fields: Mapping[str, Any]) -> str:
+    """How far a job has come."""
+    event = event_from_wire({**fields, "type": "progress"}) if "id" in fields else None
+    return bar(event) if isinstance(event, Progress) else ""
+
+
+def usage_words(fields: Mapping[str, Any]) -> str:
+    """What a job uses."""
+    cpu, memory, gpu, gpu_memory = (
+        fields.get(name) for name in ("cpu_percent", "memory_bytes", "gpu_percent", "gpu_memory_bytes")
+    )
+    parts = (
+        "" if cpu is None else f"{cpu:.0f} % CPU",
+        "" if memory is None else size(memory),
+        "" if gpu is None else f"{gpu:.0f} % GPU",
+        "" if gpu_memory is None else f"{size(gpu_memory)} of GPU memory",
+    )
     return ", ".join(part for part in parts if part)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cumulus_jupyter.protocol.errors import InvalidArgument
-from cumulus_jupyter.protocol.jobs import DeviceView, JobView, WorkerView
+from cumulus_jupyter.protocol.jobs import DeviceView, JobView, Origin, WorkerView
 from cumulus_jupyter.protocol.resources import Resources
 from cumulus_jupyter.view.failure import ShortError, shorten
 from cumulus_jupyter.view.tables import Table, age, job_table, jobs_table, size, workers_table
@@ -28,6 +30,25 @@ def test_markup_in_names_is_text() -> None:
 def test_a_job_says_what_it_holds_and_how_long_it_runs() -> None:
     assert jobs_table([JOB], 5000).rows == [["j1", "<fit>", "RUNNING", "0.5", "local", "5.0 s", "4.0 s"]]
     assert ["asked for", "0.5 GPU, 3600 s"] in job_table(JOB).rows
+
+
+def test_a_running_job_says_how_far_it_is_what_it_uses_and_whence_it_came() -> None:
+    seen = replace(
+        JOB,
+        progress={"id": "p", "label": "epochs", "done": 5, "total": 10, "unit": "", "speed": 3},
+        usage={
+            "cpu_percent": 99.6,
+            "memory_bytes": 3 << 30,
+            "gpu_percent": None,
+            "gpu_memory_bytes": 1 << 30,
+        },
+        origin=Origin("a/fit.ipynb", "c1"),
+    )
+    rows = dict(job_table(seen).rows)
+    assert rows["progress"].startswith("epochs █") and rows["progress"].endswith("50%")
+    assert rows["uses"] == "100 % CPU, 3 GiB, 1 GiB of GPU memory"
+    assert rows["sent from"] == "a/fit.ipynb"
+    assert not {"progress", "uses", "sent from"} & set(dict(job_table(JOB).rows))
 
 
 def test_simulated_devices_are_marked() -> None:
