@@ -10,7 +10,9 @@ from tests.homes import fresh_home
 
 #: Those of containers: they need an engine, and two of them the rig.
 CONTAINERS = ("cold", "swarm", "swarmlog", "fleet", "partition")
-BENCHES = ("cell", "throughput", "log", "array", "import", "memory", "placement", *CONTAINERS)
+#: Those that look at pages: they need a Chromium, and the JupyterLab extension built.
+PAGES = ("flood", "lab")
+BENCHES = ("cell", "throughput", "log", "array", "import", "memory", "placement", *PAGES, *CONTAINERS)
 LIMIT_S = 900
 
 
