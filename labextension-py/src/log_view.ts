@@ -1,7 +1,7 @@
 /** A job's log as a tab of its own, which follows the job while it runs. */
 
 import { MainAreaWidget } from '@jupyterlab/apputils';
-import { copyIcon, downloadIcon, ToolbarButton, type LabIcon } from '@jupyterlab/ui-components';
+import { copyIcon, downloadIcon, Toolbar, ToolbarButton, type LabIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import { Widget } from '@lumino/widgets';
 
@@ -102,7 +102,8 @@ export class LogTab extends MainAreaWidget<LogBody> {
     commands: CommandRegistry,
     actions: LogActions
   ) {
-    super({ content: new LogBody(model, jobId) });
+    // One that folds its buttons away would count the room of the state's line as taken.
+    super({ content: new LogBody(model, jobId), toolbar: new Toolbar() });
     this.id = `cumulus-lab-log-${jobId}`;
     this.title.icon = logIcon;
     this.title.closable = true;

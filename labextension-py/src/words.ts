@@ -33,7 +33,7 @@ export function jobName(job: JobView): string {
 }
 
 /** As much of a text as there is room for in a tab. */
-export function shortened(text: string, length = 22): string {
+export function shortened(text: string, length = 14): string {
   return text.length > length ? `${text.slice(0, length - 1).trimEnd()}…` : text;
 }
 

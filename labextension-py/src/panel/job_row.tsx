@@ -45,14 +45,12 @@ export const JobRow = memo(function JobRow(props: RowProps): JSX.Element {
           <Elapsed job={job} />
           <Actions job={job} name={name} commands={commands} reachable={current} />
         </div>
-        <div className="cumulus-lab-job-facts">
+        <div className="cumulus-lab-job-facts" title={job.share}>
           <span className="cumulus-lab-job-state">{stateWord(job)}</span>
-          {factsOf(job).map(fact => (
-            <span key={fact}>{fact}</span>
+          {factsOf(job).map((fact, index) => (
+            <span key={index}>{fact}</span>
           ))}
-          {isActive(job) && job.devices.length > 0 && (
-            <span title={job.share}>{job.devices.map(shareOf).join(', ')}</span>
-          )}
+
         </div>
         {reason && <div className="cumulus-lab-job-reason">{reason}</div>}
         {job.progress && job.state === 'RUNNING' && <Bar progress={job.progress} name={name} />}
@@ -130,6 +128,9 @@ function factsOf(job: JobView): string[] {
   const facts: string[] = [];
   if (job.worker && job.state !== 'QUEUED') {
     facts.push(`on ${job.worker}`);
+  }
+  if (isActive(job)) {
+    facts.push(...job.devices.map(shareOf));
   }
   if (job.state === 'RUNNING' && job.usage?.memory_bytes) {
     facts.push(memory(job.usage.memory_bytes / 2 ** 20));
