@@ -79,28 +79,41 @@ def main() -> None:
     server.start()
     try:
         with chromium() as browser:
-            ours = flood(browser, server, "ours", WARM_UP, OURS, "")
+            ours = {
+                "flood": flood(browser, server, "ours", WARM_UP, OURS, ""),
+                "flood, log open": flood(browser, server, "open", WARM_UP, OURS, "", log=True),
+            }
             peer = flood(browser, server, "px", ENGINE, PEER, NO_ENGINE)
     finally:
         server.stop()
+    for name, found in ours.items():
+        for line in compared(name, found, peer):
+            print(line.line(), flush=True)
+
+
+def compared(name: str, ours: Flood, peer: Flood) -> list[Measurement]:
+    """Each figure beside the peer's."""
     more = {"lines_per_s": ours.reached, "peer_lines_per_s": peer.reached, "lines": LINES_PER_S * SECONDS}
-    for what, unit in (
-        ("longest_ms", "ms"),
-        ("blocked_ms", "ms"),
-        ("long_tasks", "tasks"),
-        ("file_kib", "KiB"),
-        ("kernel_mib", "MiB"),
-        ("server_mib", "MiB"),
-        ("total_s", "s"),
-    ):
-        name = f"flood {what.rpartition('_')[0]}"
-        left, right = float(getattr(ours, what)), float(getattr(peer, what))
+    figures = (
+        ("longest task", "ms", ours.longest_ms, peer.longest_ms),
+        ("all long tasks", "ms", ours.blocked_ms, peer.blocked_ms),
+        ("long tasks", "tasks", ours.long_tasks, peer.long_tasks),
+        ("notebook file", "KiB", ours.file_kib, peer.file_kib),
+        ("kernel", "MiB", ours.kernel_mib, peer.kernel_mib),
+        ("server", "MiB", ours.server_mib, peer.server_mib),
+        ("to the end", "s", ours.total_s, peer.total_s),
+    )
+    return [
         # Nothing at all of the peer's would be no ratio.
-        print(Measurement(name, left, max(right, 1e-3), "ipyparallel %%px", unit, more).line(), flush=True)
+        Measurement(f"{name}: {what}", left, max(right, 1e-3), "ipyparallel %%px", unit, more)
+        for what, unit, left, right in figures
+    ]
 
 
-def flood(browser: Browser, server: JupyterServer, name: str, first: str, cell: str, last: str) -> Flood:
-    """Run the cell after the first one, look at the page meanwhile; save."""
+def flood(
+    browser: Browser, server: JupyterServer, name: str, first: str, cell: str, last: str, log: bool = False
+) -> Flood:
+    """Run the cell after the first one, look at the page meanwhile; save. ``log``: open it in the card."""
     server.write_notebook(f"{name}.ipynb", first, cell, last)
     page = open_page(browser)
     notebook = Notebook(page, server, f"{name}.ipynb", name)
@@ -113,7 +126,11 @@ def flood(browser: Browser, server: JupyterServer, name: str, first: str, cell: 
         begin = time.monotonic()
         notebook.run(1)
         if cell is OURS:
-            expect(Card(notebook.output(1)).root).to_be_visible()
+            card = Card(notebook.output(1))
+            expect(card.root).to_be_visible()
+            if log and not card.log.is_visible():
+                card.log_button.click()
+                expect(card.log).to_be_visible()
         total_s = until_ended(page, begin)
         saved = True
         try:
