@@ -102,13 +102,13 @@ export class CellRepaint {
 
   private async finish(job: JobView): Promise<void> {
     const { outputs } = this;
+    outputs.end();
     const shown = outputs.outputs();
     const error = errorOutput(job, outputs.raised);
     const ran = (job.ended_ms ?? 0) - (job.created_ms ?? 0);
     const hadCard = this.painted || this.canvas.cell.outputs.length > 0 || ran >= QUICK_MS;
-    const tail: IOutput[] = outputs.cut ? [{ output_type: 'stream', name: 'stdout', text: outputs.tail() }] : [];
     const quiet = hadCard ? [finalOutput(job, outputs.raised, outputs.tail())] : [];
-    const all = [...quiet, ...shown, ...tail, ...(error ? [error] : [])];
+    const all = [...quiet, ...shown, ...(error ? [error] : [])];
     if (all.length > 0) {
       this.apply(all);
     }

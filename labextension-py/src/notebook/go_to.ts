@@ -21,8 +21,12 @@ export class JobPlaces {
   /** Show the cell that a job came from; says so where it is gone. */
   async goTo(jobId: string): Promise<void> {
     const job = await this.find(jobId);
-    const origin = job?.origin;
-    if (!job || !origin?.notebook) {
+    if (!job) {
+      say(`The relay does not know the job ${jobId} any more.`);
+      return;
+    }
+    const { origin } = job;
+    if (!origin.notebook) {
       say('This job did not come from a notebook.');
       return;
     }
@@ -97,7 +101,7 @@ async function show(panel: NotebookPanel, index: number): Promise<void> {
   content.activeCellIndex = index;
   content.mode = 'command';
   content.activate();
-  await content.scrollToItem(index, 'center');
+  await content.scrollToItem(index, 'start');
 }
 
 function say(message: string): void {

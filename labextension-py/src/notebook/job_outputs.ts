@@ -12,7 +12,8 @@ export interface Limits {
 
 /** What the kernel lets into a notebook, unless it is told otherwise. */
 export const LIMITS: Limits = { lines: 1000, characters: 256 << 10 };
-const CUT = 'The output goes on in the log of the job; its last lines come at the end.';
+/** Said where the output was cut, while it goes on and at its end. */
+const CUT = 'the output goes on in the log';
 const TAIL_LINES = 20;
 
 /** An error that the program raised, or that ended it. */
@@ -76,6 +77,16 @@ export class JobOutputs {
     return this.overflow ? lines.slice(-TAIL_LINES).join('\n') + '\n' : '';
   }
 
+  /** The job has ended: what was left out is counted, and its last lines are shown. */
+  end(): void {
+    if (this.overflow !== null) {
+      const hidden = this.leftOut - TAIL_LINES;
+      const count = hidden.toLocaleString('en');
+      this.parts[this.cutAt] = told(hidden > 0 ? `${count} lines are in the log only, and then:` : 'and at last:');
+      this.write('stdout', this.tail());
+    }
+  }
+
   private takeOne(event: JobEvent): void {
     switch (event.type) {
       case 'log':
@@ -129,14 +140,16 @@ export class JobOutputs {
   private print(name: string, text: string): void {
     this.clearNow();
     if (this.overflow !== null) {
-      this.overflow = (this.overflow + text).slice(-this.limits.characters);
+      this.leaveOut(text);
       return;
     }
     const room = this.roomIn(text);
     if (room < text.length) {
-      this.write(name, text.slice(0, room));
-      this.write('stderr', `[${CUT}]\n`);
-      this.overflow = text.slice(room);
+      const shown = text.slice(0, room);
+      this.write(name, room > 0 && !shown.endsWith('\n') ? `${shown}\n` : shown);
+      this.cutAt = this.parts.push(told(CUT)) - 1;
+      this.overflow = '';
+      this.leaveOut(text.slice(room));
       return;
     }
     this.write(name, text);
@@ -149,6 +162,11 @@ export class JobOutputs {
       this.parts.push(last);
     }
     last.text.write(text);
+  }
+
+  private leaveOut(text: string): void {
+    this.leftOut += text.split('\n').length - 1;
+    this.overflow = (this.overflow + text).slice(-this.limits.characters);
   }
 
   /** How much of a text the cell still takes. */
@@ -178,7 +196,7 @@ export class JobOutputs {
       this.displays.clear();
       this.clearing = false;
       // There is room again.
-      this.lines = this.characters = 0;
+      this.lines = this.characters = this.leftOut = 0;
       this.overflow = null;
     }
   }
@@ -191,6 +209,9 @@ export class JobOutputs {
   private characters = 0;
   /** What was written beyond the limit, as much of it as matters; `null` while there is room. */
   private overflow: string | null = null;
+  private leftOut = 0;
+  /** Where it is said that there is more. */
+  private cutAt = 0;
   private error: Raised | null = null;
   private values = false;
   private result: IMimeBundle | null = null;
@@ -214,4 +235,9 @@ function raisedBy(event: JobEvent): Raised {
     value: String(event['value'] ?? ''),
     traceback: (event['traceback'] ?? []) as string[]
   };
+}
+
+function told(words: string): IOutput {
+  const data = { 'text/plain': `… ${words}`, 'text/html': `<div style="opacity:.8">… ${words}</div>` };
+  return { output_type: 'display_data', data, metadata: {} };
 }

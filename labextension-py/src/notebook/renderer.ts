@@ -10,10 +10,10 @@ import { Panel, Widget } from '@lumino/widgets';
 
 import { createCard, type Card } from '../../../cumulus_jupyter/view/front/card.js';
 import { RelayError } from '../api';
+import { LogFollower } from '../log_follower';
 import type { IRelayModel } from '../model';
 import { END_STATES, type JobView } from '../wire';
 import { JOB_MIME, WIDGET_MIME, referenceIn, type JobReference } from './job_mime';
-import { LogFeed } from './log_feed';
 import { snapshotOf } from './snapshot';
 
 /** Before the widgets' renderer, which would draw the same from the kernel. */
@@ -96,7 +96,6 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
     const { place, live } = this.context.relay;
     const away = !live && place !== null && !place.healthy && !END_STATES.has(job.state);
     this.card.update(snapshotOf(job, away ? place.message || 'the relay is away' : '', reference.log_only));
-    this.log?.follow(job.last_seq).catch(error => this.missedLog(error));
   }
 
   private makeCard(job: JobView): Card {
@@ -117,19 +116,19 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   private watchLog(jobId: string, open: boolean): void {
-    this.log?.close();
-    this.log = null;
-    if (open) {
-      this.log = new LogFeed(this.context.relay.api, jobId, (text, skipped) =>
-        this.card?.log(text, skipped ? 1 : 0)
-      );
-      this.log.follow(this.job?.last_seq ?? 0).catch(error => this.missedLog(error));
-    }
-  }
-
-  private missedLog(error: unknown): void {
-    // The next change asks again; a relay that is away is already told by the card.
-    console.debug('cumulus: the log was not read', error);
+    this.log?.dispose();
+    let [gap, begun] = [false, false];
+    const sink = {
+      append: (text: string, skipped = 0) => {
+        this.card?.log(text, gap ? Math.max(1, skipped) : skipped);
+        [gap, begun] = [false, true];
+      },
+      // A card's log goes on behind a gap that nobody could count; the first page has nothing before it.
+      clear: () => {
+        gap = begun;
+      }
+    };
+    this.log = open ? new LogFollower(this.context.relay, jobId, sink) : null;
   }
 
   /** A job that is not among those the page keeps: an old one, or one that has just come. */
@@ -183,7 +182,7 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   private removeCard(): void {
-    this.log?.close();
+    this.log?.dispose();
     this.log = null;
     this.card?.dispose();
     this.card = null;
@@ -196,7 +195,7 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
   private reference: JobReference | null = null;
   private job: JobView | undefined;
   private card: Card | null = null;
-  private log: LogFeed | null = null;
+  private log: LogFollower | null = null;
   /** The model that was given way to; `null` while the card is drawn. */
   private shown: IRenderMime.IMimeModel | null = null;
   private asked = '';
