@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
@@ -146,6 +147,8 @@ def server(
         try:
             made.start()
             yield made
+            # They would go on without their relay, for one that is started again.
+            made.cancel_jobs()
         finally:
             made.stop()
             _running.remove(made)
@@ -167,15 +170,17 @@ def notebook7(_pages_built: None) -> Iterator[JupyterServer]:
 
 @pytest.fixture
 def open_notebook(new_page: Callable[[], Page], request: pytest.FixtureRequest) -> Callable[..., Notebook]:
-    """``open_notebook(server, *sources)``: a notebook with these cells, shown with its kernel ready."""
+    """``open_notebook(server, *sources)``: a notebook with these cells, shown with its kernel connected."""
     count = 0
 
-    def opened(server: JupyterServer, *sources: str, page: Page | None = None) -> Notebook:
+    def opened(server: JupyterServer, *sources: str, page: Page | None = None, name: str = "") -> Notebook:
         nonlocal count
         count += 1
-        name = f"{request.node.originalname.removeprefix('test_')}-{count}"
-        server.write_notebook(f"{name}.ipynb", *sources)
-        made = Notebook(page or new_page(), server, f"{name}.ipynb", name)
+        # One that another test has opened still has its kernel.
+        words = re.findall(r"[a-z0-9]+", name or request.node.name.removeprefix("test_"))
+        unique = "-".join([*words, str(count)]) if not name or count > 1 else name
+        server.write_notebook(f"{unique}.ipynb", *sources)
+        made = Notebook(page or new_page(), server, f"{unique}.ipynb", unique)
         made.open()
         return made
 

@@ -58,7 +58,17 @@ class JupyterServer:
     def start(self) -> None:
         """Start it, again at the same port, and wait until it answers."""
         name = _CLASSES[self.app]
-        command = [sys.executable, "-m", _MODULES[self.app], "--no-browser", "--allow-root"]
+        # It ends with this process, also where this one is killed.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            sys.executable,
+            "-m",
+            _MODULES[self.app],
+            "--no-browser",
+            "--allow-root",
+        ]
         command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self._port}"]
         command += ["--ServerApp.port_retries=0", f"--{name}.expose_app_in_browser=True"]
         command += [f"--{name}.extension_manager=readonly", f"--{name}.news_url="] if name == "LabApp" else []
@@ -105,6 +115,15 @@ class JupyterServer:
             nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}))
         )
         return path
+
+    def cancel_jobs(self) -> None:
+        """End every job that has not ended."""
+        jobs = self.relay.insist("GET", "jobs?limit=500").json["jobs"]
+        active = [job["id"] for job in jobs if job["ended_ms"] is None]
+        for job_id in active:
+            self.relay.insist("DELETE", f"jobs/{job_id}")
+        for job_id in active:
+            self.relay.wait_end(job_id)
 
     def kill(self) -> None:
         """``kill -9`` the server; its kernels notice and end."""

@@ -75,6 +75,13 @@ def follows_system(lab: JupyterServer) -> None:
     lab.setting("@jupyterlab/apputils-extension", "themes", {"adaptive-theme": True})
 
 
+def _open(open_notebook: Callable[..., Notebook], lab: JupyterServer, name: str, *sources: str) -> Notebook:
+    """A notebook of that name, without the file browser beside it."""
+    notebook = open_notebook(lab, *sources, name=name)
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    return notebook
+
+
 def test_a_running_job(
     color_scheme: Scheme,
     lab: JupyterServer,
@@ -82,11 +89,11 @@ def test_a_running_job(
     open_notebook: Callable[..., Notebook],
     grave: list[str],
 ) -> None:
-    notebook = open_notebook(lab, _MODEL, _TRAIN)
+    notebook = _open(open_notebook, lab, f"training-{color_scheme}", _MODEL, _TRAIN)
     notebook.run_to_end(0)
     notebook.run(1)
     card = Card(notebook.output(1))
-    expect(card.root).to_contain_text("26 of 40")
+    expect(card.root).to_contain_text("of 40 epochs")
     expect(notebook.output(1)).to_contain_text("epoch 26")
     artefacts.picture(notebook.page, f"running-{color_scheme}")
     artefacts.picture(card.root, f"card-{color_scheme}")
@@ -115,7 +122,7 @@ def test_jobs_that_have_ended(
     open_notebook: Callable[..., Notebook],
     grave: list[str],
 ) -> None:
-    notebook = open_notebook(lab, _MODEL, _PLOT, _BREAK)
+    notebook = _open(open_notebook, lab, f"evaluation-{color_scheme}", _MODEL, _PLOT, _BREAK)
     for at in range(3):
         notebook.run_to_end(at)
     expect(notebook.output(2)).to_contain_text("failed")
@@ -142,7 +149,7 @@ def test_a_queue(
         lab.relay.submit(held.question, name=name, resources={"gpu": gpu, "duration_s": 600})
         for name, gpu in (("pretrain", 1), ("tune", 0.7), ("baseline", 1))
     ]
-    notebook = open_notebook(lab, _MODEL, _TRAIN)
+    notebook = _open(open_notebook, lab, f"queue-{color_scheme}", _MODEL, _TRAIN)
     notebook.run_to_end(0)
     notebook.run(1)
     card = Card(notebook.output(1))
