@@ -9,6 +9,7 @@ Raises ``OSError`` (``ConnectionLost`` among them) for everything the network do
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
@@ -63,6 +64,8 @@ class Connection:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if address.tls:
             context = ssl.create_default_context()
+            if bundle := os.environ.get("CUMULUS_CA_BUNDLE"):
+                context.load_verify_locations(cafile=bundle)
             self._socket: socket.socket = context.wrap_socket(raw, server_hostname=address.host)
         else:
             self._socket = raw

@@ -148,11 +148,11 @@ class CumulusApp(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by the server once its port is bound."""
         relay = self.relay
+        self._told_by = _tell_by(serverapp.log)
         if self.target is not None:
             self._pass_on(self.target, serverapp)
         if relay is None:
             return
-        self._told_by = _tell_by(serverapp.log)
         url, token = server_url(serverapp), serverapp.identity_provider.token
 
         def on_live() -> None:

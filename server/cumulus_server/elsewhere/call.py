@@ -144,7 +144,9 @@ class Call(HTTPMessageDelegate):
     async def _read(self) -> None:
         assert self._connection is not None
         try:
-            await self._connection.read_response(self)
+            # Tornado raises where the connection ends within a body, and returns where it ends elsewhere.
+            with contextlib.suppress(StreamClosedError):
+                await self._connection.read_response(self)
         finally:
             self._arrived.put_nowait(_Lost)
 
