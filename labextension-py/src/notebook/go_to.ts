@@ -10,6 +10,8 @@ import { loadMagic } from './load_magic';
 import { cellIn, findPanel, notebookPath } from './places';
 
 const FACTORY = 'Notebook';
+/** It was opened in a page of its own, as Notebook 7 does. */
+const ELSEWHERE = 'elsewhere';
 
 export class JobPlaces {
   constructor(
@@ -31,8 +33,11 @@ export class JobPlaces {
       return;
     }
     const panel = await this.open(origin);
-    if (!panel) {
+    if (panel === null) {
       say(`The notebook is no longer there: ${origin.notebook}`);
+      return;
+    }
+    if (panel === ELSEWHERE) {
       return;
     }
     const found = cellIn(panel, origin.cell);
@@ -51,7 +56,7 @@ export class JobPlaces {
       return;
     }
     const panel = this.tracker.currentWidget ?? (await this.open(job.origin));
-    if (!panel) {
+    if (panel === null || panel === ELSEWHERE) {
       say('Open a notebook to attach the job in.');
       return;
     }
@@ -71,7 +76,7 @@ export class JobPlaces {
   }
 
   /** The notebook's panel, opened where it was not; `null` where its file is gone. */
-  private async open(origin: Origin): Promise<NotebookPanel | null> {
+  private async open(origin: Origin): Promise<NotebookPanel | typeof ELSEWHERE | null> {
     let panel = findPanel(this.tracker, origin) ?? this.tracker.find(open => open.context.path === origin.notebook);
     if (!panel) {
       const path = await notebookPath(this.app.serviceManager, origin);
@@ -82,7 +87,7 @@ export class JobPlaces {
       panel = this.tracker.find(open => open.context.localPath === path);
     }
     if (!panel) {
-      return null; // It was opened in a page of its own, as Notebook 7 does.
+      return ELSEWHERE;
     }
     this.app.shell.activateById(panel.id);
     await panel.context.ready;
