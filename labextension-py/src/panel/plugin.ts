@@ -11,7 +11,7 @@ import { addIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 
 import { RelayError } from '../api';
-import { cancelIcon, cloudIcon } from '../icons';
+import { cancelIcon } from '../icons';
 import { IRelayModel } from '../model';
 import { isActive } from '../words';
 import { addWorker } from './add_worker';
@@ -61,7 +61,6 @@ function addCommands(app: JupyterFrontEnd, model: IRelayModel, panel: CumulusPan
   commands.addCommand(COMMANDS.showPanel, {
     label: 'Show Cumulus Jobs and Workers',
     caption: 'Show the jobs, the workers and the relay in the sidebar',
-    icon: cloudIcon,
     describedBy: { args: {} },
     execute: () => shell.activateById(panel.id)
   });
