@@ -37,11 +37,9 @@ class GpuWorkers:
         self.rig, self.relay = rig, relay
         self._environments: dict[str, dict[str, str]] = {}
 
-    def add(self, worker: str, devices: int) -> None:
+    def add(self, worker: str, devices: int, name: str = "Pretended", memory_mib: int = 8192) -> None:
         """Let a node offer so many devices, as ``setup-worker.sh`` does on a host of its own."""
-        listed = [
-            {"uuid": f"{worker}-{at}", "name": "Pretended", "memory_mib": 8192} for at in range(devices)
-        ]
+        listed = [{"uuid": f"{worker}-{at}", "name": name, "memory_mib": memory_mib} for at in range(devices)]
         self._environments[worker] = {
             "CUMULUS_CHRONOS_DEVICES": json.dumps(listed),
             "CUMULUS_CHRONOS_BACKEND": "ledger",

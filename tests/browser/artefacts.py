@@ -8,11 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Locator, Page
+from playwright.sync_api import Error, FloatRect, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Asked before a test is given a home, and an environment, of its own.
 _FOLDER = Path(os.environ.get("CUMULUS_SCREENSHOTS") or ROOT / "screenshots")
+_MARGIN = 8.0
 _REPORT = pytest.StashKey[bool]()
 
 
@@ -22,11 +23,17 @@ def folder() -> Path:
     return _FOLDER
 
 
-def picture(of: Page | Locator, name: str) -> Path:
+def picture(of: Page | Locator, name: str) -> None:
     """Keep how it looks now."""
-    path = folder() / f"{name}.png"
-    of.screenshot(path=path, animations="disabled", caret="hide")
-    return path
+    of.screenshot(path=folder() / f"{name}.png", animations="disabled", caret="hide")
+
+
+def picture_of_top(of: Locator, name: str, height: float) -> None:
+    """Keep how the upper part of it looks now, with a margin around it."""
+    box = of.bounding_box()
+    assert box is not None
+    clip = FloatRect(x=box["x"], y=box["y"] - _MARGIN, width=box["width"], height=height + 2 * _MARGIN)
+    of.page.screenshot(path=folder() / f"{name}.png", clip=clip, animations="disabled", caret="hide")
 
 
 def note_failure(item: pytest.Item) -> None:

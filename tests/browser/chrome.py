@@ -27,6 +27,8 @@ FLAGS = (
 )
 LIMIT_MS = LIMIT_S * 1000
 SIZE = ViewportSize(width=1280, height=860)
+NARROW = ViewportSize(width=860, height=860)
+TALL = ViewportSize(width=1280, height=1100)
 #: Never looked up: what is asked of it is answered from this working tree.
 BLANK = "https://cumulus.test/"
 #: How long a page may take to come to show something, on a machine that has much else to do.

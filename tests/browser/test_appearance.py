@@ -12,7 +12,7 @@ from tests.homes import wait_for
 from tests.patience import LIMIT_S
 
 from . import artefacts, axe
-from .chrome import Scheme
+from .chrome import NARROW, SIZE, Scheme
 from .lab import JupyterServer
 from .notebook import Notebook
 from .parts import CARD, PANEL, Card, Sidebar
@@ -96,7 +96,9 @@ def test_a_running_job(
     expect(card.root).to_contain_text("of 40 epochs")
     expect(notebook.output(1)).to_contain_text("epoch 26")
     artefacts.picture(notebook.page, f"running-{color_scheme}")
-    artefacts.picture(card.root, f"card-{color_scheme}")
+    notebook.page.set_viewport_size(NARROW)
+    artefacts.picture_of_top(notebook.cell(1), f"card-{color_scheme}", 300)
+    notebook.page.set_viewport_size(SIZE)
     card.log_button.click()
     expect(card.log).to_contain_text("epoch 26")
     grave += axe.grave(notebook.page, CARD)
@@ -131,7 +133,6 @@ def test_jobs_that_have_ended(
     notebook.reload()
     expect(notebook.output(1)).to_contain_text("done")
     expect(notebook.output(1).locator("img")).to_be_visible()
-    notebook.output(1).locator("summary").first.click()
     notebook.cell(0).scroll_into_view_if_needed()
     artefacts.picture(notebook.page, f"finished-reopened-{color_scheme}")
     grave += axe.grave(notebook.page, f"{CARD}, .cumulus-job")

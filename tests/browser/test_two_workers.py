@@ -12,6 +12,7 @@ from tests.acceptance.gpu_workers import GpuWorkers
 from tests.rig import Rig
 
 from . import artefacts, axe
+from .chrome import TALL
 from .conftest import server
 from .lab import JupyterServer
 from .notebook import Notebook
@@ -52,12 +53,13 @@ def test_shares_of_two_workers(
     open_notebook: Callable[..., Notebook],
 ) -> None:
     relay = swarm_lab.relay
-    workers.add("worker1", 1)
-    workers.add("worker2", 2)
+    for at, worker in enumerate(("worker1", "worker2"), 1):
+        workers.add(worker, at, name="Pretended GPU", memory_mib=24576)
     notebook = open_notebook(swarm_lab, "%%cumulus --gpu 0.5 --name train\nmodel.fit(data)")
+    notebook.page.set_viewport_size(TALL)
     sidebar = Sidebar(notebook.page).open()
     for worker in ("worker1", "worker2"):
-        expect(sidebar.worker(worker)).to_contain_text("Pretended")
+        expect(sidebar.worker(worker)).to_contain_text("Pretended GPU")
 
     shares = {"train": 0.5, "embed": 0.3, "evaluate": 0.7, "sweep": 1}
     jobs = {
