@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cumulus_jupyter.protocol.jobs import END_STATES, DeviceView, JobSpec, JobView
+from cumulus_jupyter.protocol.jobs import END_STATES, QUEUED, DeviceView, JobSpec, JobView
 from cumulus_jupyter.protocol.shares import short_share_words
 
 #: A job's row is read a dozen times on its way, and its specification never changes.
@@ -150,5 +150,6 @@ def job_view(job: JobRow, values: list[str]) -> JobView:
         values=values,
         priority=job.spec.priority,
         origin=job.spec.origin,
-        share=short_share_words(job.devices, job.enforced_by),
+        # A job that waits again still has the devices of its last attempt in its row.
+        share="" if job.status == QUEUED else short_share_words(job.devices, job.enforced_by),
     )

@@ -144,6 +144,8 @@ async def test_a_share_is_told_in_one_short_line(written: Written) -> None:
     assert row.devices == [DeviceView("g", "NVIDIA H100", used_tenths=5)]
     view = await written.store.run(lambda tx: written.views.job(tx, row))
     assert view.share == "0.5 of NVIDIA H100, held by framework"
+    lost = await written.store.run(lambda tx: jobs.transition(tx, "a", "QUEUED").job)
+    assert (await written.store.run(lambda tx: written.views.job(tx, lost))).share == ""
 
 
 def submitted(origin: object) -> Any:
