@@ -15,11 +15,12 @@ export const MOST_CHARACTERS = 32 * 2 ** 20;
 const KEPT = 0.95;
 /** Longer lines go on in the next one: a page cannot lay out megabytes in a line. */
 const LONGEST_LINE = 4_096;
+/** A filter looks through the log for this long at a time. */
+const FILTER_SLICE_MS = 8;
 
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f]/;
 /** SGR; erase in line; any other sequence (CSI, OSC, two characters); controls that show nothing; CR; BS; text. */
 const TOKENS =
-  // eslint-disable-next-line no-control-regex
   /\x1b\[([\d;:]*)m|\x1b\[(\d*)K|\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^[\]]|$)|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\r|\x08|[^\x00-\x08\x0b-\x1f\x7f]+/g;
 /** An escape sequence that the end of the text cuts in two. */
 const CUT_SEQUENCE = /\x1b(?:\[[\x20-\x3f]{0,64}|\][^\x07\x1b]{0,512})?$/;
@@ -226,5 +227,57 @@ export class LogLines {
     }
     finished.splice(0, gone);
     this.first += gone;
+  }
+}
+
+/** The first index for which `before` no longer holds.
+ * @param {number} high @param {(index: number) => boolean} before */
+export function bisect(high, before) {
+  let low = 0;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (before(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Which lines of a log have a text in them, whatever its case. */
+export class LineFilter {
+  /** @param {LogLines} lines @param {string} text */
+  constructor(lines, text) {
+    this.lines = lines;
+    this.pattern = new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
+    /** The numbers of those lines, of the ones that were looked at. @type {number[]} */
+    this.matches = [];
+    this.looked = lines.first;
+  }
+
+  /** Begin again: lines came before those that were looked at. */
+  forget() {
+    this.matches = [];
+    this.looked = this.lines.first;
+  }
+
+  /** Look on, for a moment; the line that is still being written is left out. @returns {boolean} true: all is seen */
+  look() {
+    const { first, finished } = this.lines;
+    const until = performance.now() + FILTER_SLICE_MS;
+    this.matches.splice(0, this.indexOf(first));
+    for (this.looked = Math.max(this.looked, first); this.looked < first + finished.length; this.looked++) {
+      if (this.looked % 256 === 0 && performance.now() > until) return false;
+      if (this.pattern.test(plainText(finished[this.looked - first]))) this.matches.push(this.looked);
+    }
+    return true;
+  }
+
+  /** @param {number} number of a line */
+  indexOf(number) {
+    return bisect(this.matches.length, index => this.matches[index] < number);
+  }
+
+  text() {
+    const { first, finished } = this.lines;
+    return this.matches.map(number => plainText(finished[number - first]) + "\n").join("");
   }
 }

@@ -4,7 +4,7 @@
  */
 import { drawSpan } from "./ansi.js";
 import { make, makeButton, toClipboard } from "./elements.js";
-import { LogLines, plainText, skippedWords, widthOf } from "./log_lines.js";
+import { LineFilter, LogLines, bisect, skippedWords, widthOf } from "./log_lines.js";
 
 /** @typedef {import("./log_lines.js").Line} Line */
 /** @typedef {import("./card").LogPane} LogPane */
@@ -12,12 +12,10 @@ import { LogLines, plainText, skippedWords, widthOf } from "./log_lines.js";
 
 /** Lines in the page above and below those on the screen. */
 const MARGIN_LINES = 12;
-/** A filter looks through the log for this long at a time. */
-const FILTER_SLICE_MS = 8;
 /** A screen reader is not given more lines than this in a second. */
 const SPOKEN_LINES = 5;
 /** Keys that the scroller uses; the page around it has its own use for them. */
-const SCROLL_KEYS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Home", "End", " "]);
+const SCROLL_KEYS = /^(Arrow.*|Page.*|Home|End| |c)$/i;
 const RULER_COLUMNS = 50;
 
 /** @param {Line} line */
@@ -37,7 +35,8 @@ export function createLogPane(options) {
   const lines = /** @type {LogLines} */ (options.lines ?? new LogLines());
   const element = make("div", "cumulus-log");
   const tools = make("div", "cumulus-log-tools", { role: "group", "aria-label": `${options.label}, view` });
-  const search = /** @type {HTMLInputElement} */ (make("input", "cumulus-filter", { type: "search", placeholder: "Filter" }));
+  const search = /** @type {HTMLInputElement} */ (make("input", "cumulus-filter", { type: "search" }));
+  search.placeholder = "Filter";
   search.setAttribute("aria-label", "Show only the lines with this text");
   const found = make("span", "cumulus-found", { role: "status" });
   const wrapButton = makeButton("Wrap", "Wrap long lines", () => setWrap(!wrap));
@@ -47,7 +46,8 @@ export function createLogPane(options) {
     setTimeout(() => (copyButton.textContent = "Copy"), 1500);
   });
   const frame = make("div", "cumulus-log-frame");
-  const scroller = make("div", "cumulus-scroller", { role: "log", "aria-label": options.label, "aria-live": "off", tabindex: "0" });
+  const scroller = make("div", "cumulus-scroller", { role: "log", "aria-label": options.label, "aria-live": "off" });
+  scroller.tabIndex = 0;
   const above = make("div", "cumulus-line cumulus-separator");
   const space = make("div", "cumulus-space");
   const block = make("div", "cumulus-block");
@@ -82,30 +82,17 @@ export function createLogPane(options) {
   let end = first;
   let reading = { number: 0, offset: 0 };
   let second = { began: 0, lines: 0 };
-  /** @type {RegExp | null} */
+  /** @type {LineFilter | null} */
   let filter = null;
-  /** Numbers of the lines that the filter leaves, of those it has looked at. @type {number[]} */
-  let matches = [];
-  let looked = 0;
 
-  const count = () => (filter ? matches.length : lines.count);
-  const numberAt = (/** @type {number} */ index) => (filter ? matches[index] : lines.first + index);
+  const count = () => (filter ? filter.matches.length : lines.count);
+  const numberAt = (/** @type {number} */ index) => (filter ? filter.matches[index] : lines.first + index);
   const lineAt = (/** @type {number} */ index) => lines.at(numberAt(index) - lines.first);
   const topOf = (/** @type {number} */ index) => (wrap ? (rowsBefore[index] ?? 0) : index) * rowHeight;
-  /** The first index for which `before` no longer holds. @param {number} high @param {(index: number) => boolean} before */
-  const bisect = (high, before) => {
-    let low = 0;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (before(middle)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
   const indexAt = (/** @type {number} */ y) =>
-    wrap ? Math.max(0, bisect(count(), index => topOf(index + 1) <= y)) : Math.max(0, Math.floor(y / rowHeight));
+    wrap ? bisect(count(), index => topOf(index + 1) <= y) : Math.max(0, Math.floor(y / rowHeight));
   const indexOf = (/** @type {number} */ number) =>
-    filter ? bisect(matches.length, index => matches[index] < number) : Math.max(0, number - lines.first);
+    filter ? filter.indexOf(number) : Math.max(0, number - lines.first);
 
   const draw = () => {
     scheduled ||= requestAnimationFrame(() => {
@@ -113,14 +100,10 @@ export function createLogPane(options) {
       render();
     });
   };
-  const shownText = () => (filter ? matches.map(number => plainText(lines.at(number - lines.first)) + "\n").join("") : lines.text());
+  const shownText = () => (filter ? filter.text() : lines.text());
   const isSelected = () => {
     const selection = document.getSelection();
     return !!selection && !selection.isCollapsed && block.contains(selection.anchorNode);
-  };
-  const forgetFilter = () => {
-    matches = [];
-    looked = lines.first;
   };
 
   function measureRows() {
@@ -132,25 +115,17 @@ export function createLogPane(options) {
 
   function runFilter() {
     if (!filter) return;
-    const until = performance.now() + FILTER_SLICE_MS;
-    const last = lines.first + lines.finished.length;
-    for (looked = Math.max(looked, lines.first); looked < last; looked++) {
-      if (filter.test(plainText(lines.at(looked - lines.first)))) matches.push(looked);
-      if (looked % 256 === 0 && performance.now() > until) break;
-    }
-    const words = `${matches.length.toLocaleString("en")} line${matches.length === 1 ? "" : "s"}`;
-    found.textContent = looked < last ? `${words} so far` : words;
-    if (looked < last) draw();
+    const done = filter.look();
+    const words = `${filter.matches.length.toLocaleString("en")} line${filter.matches.length === 1 ? "" : "s"}`;
+    found.textContent = done ? words : `${words} so far`;
+    if (!done) draw();
   }
 
   /** Note lines that went and came since the last time. */
   function catchUp() {
-    if (generation !== lines.generation || lines.first < first) forgetFilter();
+    if (generation !== lines.generation || lines.first < first) filter?.forget();
     if (generation !== lines.generation) follow = true;
-    if (first !== lines.first || generation !== lines.generation) {
-      rowsBefore = [0];
-      matches.splice(0, bisect(matches.length, index => matches[index] < lines.first));
-    }
+    if (first !== lines.first || generation !== lines.generation) rowsBefore = [0];
     const now = performance.now();
     if (now - second.began > 1000) second = { began: now, lines: 0 };
     second.lines += Math.max(0, lines.first + lines.count - end);
@@ -271,7 +246,7 @@ export function createLogPane(options) {
     }
     if (!event.ctrlKey && !event.metaKey) everything = false;
     everything ||= selectAll;
-    if (selectAll || SCROLL_KEYS.has(event.key) || event.key.toLowerCase() === "c") event.stopPropagation();
+    if (selectAll || SCROLL_KEYS.test(event.key)) event.stopPropagation();
   });
   scroller.addEventListener("pointerdown", () => (everything = false));
   scroller.addEventListener("copy", event => {
@@ -288,9 +263,8 @@ export function createLogPane(options) {
 
   /** @param {string} text */
   function setFilter(text) {
-    filter = text ? new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i") : null;
+    filter = text ? new LineFilter(lines, text) : null;
     found.textContent = "";
-    forgetFilter();
     rowsBefore = [0];
     draw();
   }

@@ -6,7 +6,9 @@
 
 /** Words, and a shape that tells a state without its colour. */
 const STATES = Object.freeze({
-  QUEUED: { word: "queued", tone: "waiting", shape: "M8 1.8a6.2 6.2 0 1 1 0 12.4A6.2 6.2 0 0 1 8 1.8zM8 4.6V8l2.4 1.6" },
+  QUEUED: {
+    word: "queued", tone: "waiting", shape: "M8 1.8a6.2 6.2 0 1 1 0 12.4A6.2 6.2 0 0 1 8 1.8zM8 4.6V8l2.4 1.6"
+  },
   SCHEDULING: { word: "starting", tone: "starting", shape: "M8 1.8A6.2 6.2 0 0 1 14.2 8M8 14.2A6.2 6.2 0 0 1 1.8 8" },
   CREATING_PARTITION: {
     word: "preparing the GPU share", tone: "starting", shape: "M8 1.8A6.2 6.2 0 0 1 14.2 8M8 14.2A6.2 6.2 0 0 1 1.8 8"
