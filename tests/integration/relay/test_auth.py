@@ -13,7 +13,13 @@ from jupyter_server.auth.identity import User
 from tornado.web import RequestHandler
 
 from cumulus_jupyter.protocol import API_PATH
+from cumulus_jupyter.protocol.errors import Internal
+from cumulus_server.elsewhere.handlers import Elsewhere
+from cumulus_server.elsewhere.routes import Routes, absent_routes, elsewhere_routes
+from cumulus_server.elsewhere.target import Target
 from cumulus_server.handlers import ENROLMENT_ROUTES, ROUTES, network_routes, routes
+from cumulus_server.handlers.base import actions_of
+from cumulus_server.supervisor import Supervisor
 
 from .harness import SPEC, TOKEN, ByName, Server
 
@@ -50,6 +56,31 @@ def test_every_route_is_walked() -> None:
         assert set(every) - set(ours) - set(PUBLIC) == set()
         assert set(ours) <= set(every)
         assert (PUBLIC[0] in every) == (door is network_routes)
+
+
+@pytest.mark.parametrize(
+    "stand_in",
+    [
+        elsewhere_routes(Elsewhere(lambda: Target("http://x/", ""), Supervisor(), "/")),
+        absent_routes(Internal(), "/"),
+    ],
+)
+def test_what_stands_in_for_a_route_is_protected_as_it_is(stand_in: Routes) -> None:
+    asked = {path: given["actions"] for path, _, given in stand_in if "actions" in given}
+    assert {(method, path) for path, actions in asked.items() for method in actions} == {
+        (method, f"/{API_PATH}{pattern}")
+        for pattern, handler in ROUTES
+        for method in actions_of(handler)
+        if not pattern.startswith("/runner/")
+    }
+    assert sum(map(len, asked.values())) == len(USER)
+    for pattern, handler in ROUTES:
+        if not pattern.startswith("/runner/"):
+            assert asked[f"/{API_PATH}{pattern}"] == actions_of(handler)
+    for _, handler, given in stand_in:
+        assert handler.prepare is not RequestHandler.prepare
+        for method in given.get("actions", {}):
+            assert hasattr(getattr(handler, method.lower()), "__wrapped__")
 
 
 async def test_nobody_gets_in_without_a_token(server: Server) -> None:
