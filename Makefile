@@ -73,6 +73,7 @@ dev-stop: ## Give the rented host back; tells what it has cost, and asks
 	@scripts/dev-stop $(ARGS)
 
 bench: ## Measure against the peers; BENCHES="cell log" for some of them
+	@scripts/setup test
 	@scripts/setup bench
 	@$(BIN)/python -m tests.bench $(BENCHES)
 
