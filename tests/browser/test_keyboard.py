@@ -33,9 +33,9 @@ def _tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
 def _palette(page: Page, command: str) -> None:
     """Run a command from JupyterLab's palette, by its words."""
     page.keyboard.press("Control+Shift+c")
-    field = page.get_by_placeholder("SEARCH", exact=False).last
-    expect(field).to_be_focused()
+    expect(page.locator(".lm-CommandPalette-input:focus")).to_be_visible()
     page.keyboard.type(command)
+    expect(page.locator(".lm-CommandPalette-item.lm-mod-active")).to_contain_text(command)
     page.keyboard.press("Enter")
 
 
