@@ -1,10 +1,9 @@
 /** One job of the list. */
 
-import type { LabIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import { memo } from 'react';
 
-import { attachIcon, cancelIcon, logIcon, toCellIcon } from '../icons';
+import { Picture, type Shape } from '../icons';
 import type { JobView, Progress } from '../wire';
 import { elapsed, firstLine, isActive, jobName, memory, shareOf, stateWord, trimmed } from '../words';
 import { useNow } from './clock';
@@ -71,19 +70,19 @@ function Elapsed({ job }: { job: JobView }): JSX.Element {
 
 function Actions(props: { job: JobView; name: string; commands: CommandRegistry; reachable: boolean }): JSX.Element {
   const { job, name, commands } = props;
-  const actions: [string, string, LabIcon][] = [[COMMANDS.openLog, 'Log', logIcon]];
+  const actions: [string, string, Shape][] = [[COMMANDS.openLog, 'Log', 'log']];
   if (job.origin?.cell && commands.hasCommand(COMMANDS.goToCell)) {
-    actions.push([COMMANDS.goToCell, 'Go to cell', toCellIcon]);
+    actions.push([COMMANDS.goToCell, 'Go to cell', 'toCell']);
   }
   if (job.origin?.notebook && commands.hasCommand(COMMANDS.attach)) {
-    actions.push([COMMANDS.attach, 'Attach in a new cell', attachIcon]);
+    actions.push([COMMANDS.attach, 'Attach in a new cell', 'attach']);
   }
   if (isActive(job) && !job.cancel_requested) {
-    actions.push([COMMANDS.cancel, 'Cancel', cancelIcon]);
+    actions.push([COMMANDS.cancel, 'Cancel', 'cancel']);
   }
   return (
     <span className="cumulus-lab-job-actions">
-      {actions.map(([command, label, icon]) => (
+      {actions.map(([command, label, shape]) => (
         <button
           key={command}
           type="button"
@@ -93,7 +92,7 @@ function Actions(props: { job: JobView; name: string; commands: CommandRegistry;
           tabIndex={props.reachable ? 0 : -1}
           onClick={() => void commands.execute(command, { jobId: job.id })}
         >
-          <icon.react tag="span" />
+          <Picture shape={shape} />
         </button>
       ))}
     </span>
