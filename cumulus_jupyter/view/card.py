@@ -80,7 +80,10 @@ class Card:
             return
         snapshot = self._facts.snapshot()
         if snapshot != self._snapshot:
-            self._snapshot = snapshot
+            before, self._snapshot = self._snapshot, snapshot
+            if snapshot["log_only"] != before["log_only"]:
+                # A page that draws the card from the relay knows this from the display alone.
+                self._publish(self._bundle(), update=True)
             self._widget.snapshot = {**snapshot, "now_ms": now_ms()}
         if self._watching:
             self._send_log()

@@ -45,6 +45,8 @@ def card_bundle(facts: JobFacts, relay_id: str, widget: dict[str, Any] | None) -
             "text/plain": f"[{words}]",
         }
     job = {"job_id": facts.job_id, "relay_id": relay_id, "final": False}
+    if facts.log_only:
+        job["log_only"] = True
     return {JOB_MIME: job, **bundle} if facts.job_id else bundle
 
 

@@ -28,8 +28,8 @@ class JobCard(anywidget.AnyWidget):
         super().__init__(snapshot=snapshot)
         self._heard = heard
         self.on_msg(self._received)
-        # Kernels since 7.4 hand a page's message to the thread that wrote to the page last: here the cell's own,
-        # which is busy. Without this hook, it goes to the subshell that the page addressed.
+        # Kernels since 7.4 hand a page's message to the thread that wrote to the page last: here the cell's
+        # own, which is busy. Without this hook, it goes to the subshell that the page addressed.
         self.comm._reply_subshell_for = None
 
     def view(self) -> dict[str, Any]:

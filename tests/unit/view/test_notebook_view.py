@@ -12,6 +12,7 @@ from cumulus_jupyter.view import card
 from cumulus_jupyter.view.facts import JobFacts
 from cumulus_jupyter.view.notebook_view import NotebookView
 from cumulus_jupyter.view.output_limit import OutputLimit
+from cumulus_jupyter.view.static import JOB_MIME
 
 from .conftest import Clock, Shell
 
@@ -152,7 +153,12 @@ def test_beyond_the_limit_a_line_says_so_and_the_end_follows(cell: Cell, widgets
         ("stdout", "0\n1\n2\n3\n4\n"),
         ("display", "… the output goes on in the log"),
     ]
-    assert cell.show(Log("stdout", "more\n"), Display({"text/plain": "p"}), after_s=1) == [("display", "p")]
+    # Said in the display as well: pages that draw the card from the relay hear of it there alone.
+    assert cell.show(Log("stdout", "more\n"), Display({"text/plain": "p"}), after_s=1) == [
+        ("update", "[fit · running]"),
+        ("display", "p"),
+    ]
+    assert cell.shell.bundles[-2][JOB_MIME]["log_only"]
     cell.show(after_s=1)
     assert widgets[0].snapshot["log_only"] and widgets[0].snapshot["log_lines"] == 101
     told, last, quiet = cell.show(DONE)
