@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ NUMBERED = re.compile(r"^\[\d+\]:$")
 _KERNEL_IDLE = """
 () => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'
 """
+_KERNEL_ID = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
 _RESTART = """
 async () => {
   const context = window.jupyterapp.shell.currentWidget.sessionContext;
@@ -104,6 +108,18 @@ class Notebook:
     def restart_kernel(self) -> None:
         """Restart the kernel, without the question that stands before it."""
         self.page.evaluate(_RESTART)
+        self.wait_idle()
+
+    def kill_kernel(self) -> None:
+        """``kill -9`` the kernel, and wait until the server has started it anew."""
+        kernel = self.page.evaluate(_KERNEL_ID)
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"kernel-{kernel}.json".encode() in (folder / "cmdline").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
+        told = self.page.get_by_role("dialog")
+        expect(told).to_contain_text("restart automatically")
+        told.get_by_role("button", name="Ok").click()
         self.wait_idle()
 
     def save(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,12 +19,18 @@ from .notebook import Notebook
 from .parts import Card, Sidebar
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[RelayProcess]:
-    """A headless relay in another home, as on another machine."""
+    """A headless relay in another home, as on another machine; started again it has the same address."""
     with fresh_home() as home:
         settle(home, executors=["process"], simulated_gpus=1)
-        made = RelayProcess(home)
+        made = RelayProcess(home, f"--port={_free_port()}")
         made.start()
         made.wait_ready()
         assert made.running, made.log
@@ -36,7 +43,7 @@ def passing_on(elsewhere: RelayProcess, _pages_built: None) -> Iterator[JupyterS
     """A JupyterLab that passes its pages' calls on to that relay."""
     told = elsewhere.home.relay()
     assert told is not None
-    with server("lab", {"CUMULUS_URL": told["url"], "CUMULUS_TOKEN": told["token"]}) as made:
+    with server("lab", {"CUMULUS_TOKEN": told["token"]}, relay_url=told["url"]) as made:
         yield made
 
 

@@ -82,16 +82,32 @@ def test_reloaded_after_a_job(
 def test_a_kernel_that_was_restarted_attaches(
     lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
 ) -> None:
-    notebook = open_notebook(lab, held_cell(held, "kept"), "%cumulus attach kept", "answer + 1")
-    card = _begun(notebook)
+    notebook = open_notebook(
+        lab, held_cell(held, "kept", "--detach later"), "%cumulus attach kept", "answer + 1"
+    )
+    notebook.run_to_end(0)
     notebook.restart_kernel()
+    _attaches(notebook, held)
+
+
+def test_a_kernel_that_died_in_the_middle_attaches(
+    lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
+) -> None:
+    notebook = open_notebook(lab, held_cell(held, "left-alone"), "%cumulus attach left-alone", "answer + 1")
+    card = _begun(notebook)
+    notebook.kill_kernel()
     expect(card.root).to_contain_text("running")
+    expect(card.cancel_button).to_be_visible()
+    _attaches(notebook, held)
+    _ended(notebook, 0)
+
+
+def _attaches(notebook: Notebook, held: Gate) -> None:
     notebook.run(1)
     expect(notebook.output(1)).to_contain_text("begun")
     expect(Card(notebook.output(1)).root).to_contain_text("running")
     held.open()
     notebook.wait_done(1)
     _ended(notebook, 1)
-    _ended(notebook, 0)
     notebook.run_to_end(2)
     expect(notebook.output(2)).to_contain_text("43")
