@@ -176,7 +176,7 @@ def _check_url(name: str, url: str) -> None:
         good = False
     if not good:
         shown = url.partition("://")[0] + "://…" if "@" in url or "?" in url else url
-        raise _wrong(name, shown, "this is no plain URL", "Write it as https://HOST:PORT/, and no more.")
+        raise _wrong(name, shown, "this is no URL", "Write it as https://HOST:PORT/, and no more.")
 
 
 def _check_key(file: str) -> None:

@@ -148,6 +148,8 @@ class CumulusApp(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by the server once its port is bound."""
         relay = self.relay
+        if relay is None and self.target is None:
+            return
         self._told_by = _tell_by(serverapp.log)
         if self.target is not None:
             self._pass_on(self.target, serverapp)
