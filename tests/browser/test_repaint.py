@@ -19,14 +19,13 @@ from .parts import Card
 
 OUTPUTS = "at => window.jupyterapp.shell.currentWidget.content.widgets[at].model.outputs.toJSON()"
 DIRTY = "() => window.jupyterapp.shell.currentWidget.context.model.dirty"
-#: Resolves when the page's model of the relay has told of a change and all that follows from it was done.
+#: That nothing is painted shows only with time: of what is done it takes the most.
 SETTLED = """
 async () => {
   const panel = window.jupyterapp.shell.currentWidget;
   await panel.context.ready;
   await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.requestExecute({code: '', silent: true}).done;
-  await new Promise(resolve => setTimeout(resolve, 1500));
+  await new Promise(resolve => setTimeout(resolve, 2000));
 }
 """
 EVERYTHING = """%%cumulus --name everything
@@ -77,6 +76,8 @@ def test_what_is_repainted_is_what_the_kernel_painted(
     _reload_unsaved(notebook)
     expect(notebook.output(0)).to_contain_text("second")
     expect(notebook.output(1)).to_contain_text("ZeroDivisionError")
+    # The result comes last: it is asked of the kernel.
+    expect(notebook.output(0).locator("table")).to_be_visible()
     for at in (0, 1):
         assert _outputs(notebook, at) == painted[at]
 
@@ -130,7 +131,8 @@ def test_a_cell_that_is_run_again_belongs_to_its_kernel(
     held.open()
     notebook.wait_done(0)
     kinds = [output["output_type"] for output in _outputs(notebook, 0)]
-    assert kinds == ["display_data", "stream", "execute_result"] or kinds == ["stream", "execute_result"]
+    assert kinds[-2:] == ["stream", "execute_result"]
+    assert len(kinds) <= 3
 
 
 def test_a_kernel_that_died_leaves_a_hint(
