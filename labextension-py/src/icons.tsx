@@ -31,7 +31,7 @@ function drawn(name: string, path: string, size = 16): LabIcon {
   });
 }
 
-/** The same for rows of long lists, where each of JupyterLab's icons would cost as much as the rest of the row. */
+/** The same for rows of long lists, where JupyterLab's icons would cost as much as the rest of the row. */
 export function Picture({ shape }: { shape: Shape }): JSX.Element {
   return (
     <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">

@@ -1,4 +1,4 @@
-/** A job's log as the relay has it, by the page: its end first, then what comes, and on request what was before. */
+/** A job's log by the page: its end first, then what comes, and on request what was before. */
 
 import type { IDisposable } from '@lumino/disposable';
 
@@ -28,6 +28,12 @@ export class LogFollower implements IDisposable {
     return this.disposed;
   }
 
+  /** While it is out of sight nothing is fetched; what came meanwhile is when it is seen again. */
+  set paused(paused: boolean) {
+    this.isPaused = paused;
+    this.look();
+  }
+
   dispose(): void {
     this.disposed = true;
     this.model.changed.disconnect(this.look, this);
@@ -45,7 +51,7 @@ export class LogFollower implements IDisposable {
   /** Fetch what is new, where there is anything; one request at a time. */
   private look(): void {
     const newest = this.model.job(this.jobId)?.last_seq ?? 0;
-    if (this.disposed || this.busy || (this.last !== null && newest <= this.seen)) {
+    if (this.disposed || this.isPaused || this.busy || (this.last !== null && newest <= this.seen)) {
       return;
     }
     this.busy = true;
@@ -92,6 +98,7 @@ export class LogFollower implements IDisposable {
 
   private disposed = false;
   private busy = false;
+  private isPaused = false;
   /** The newest event that the sink has; `null` before the first page. */
   private last: number | null = null;
   /** The job's newest event, of whatever kind, at the last look. */

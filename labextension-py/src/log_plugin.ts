@@ -6,7 +6,13 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { Clipboard, ICommandPalette, InputDialog, showErrorMessage, WidgetTracker } from '@jupyterlab/apputils';
+import {
+  Clipboard,
+  ICommandPalette,
+  InputDialog,
+  showErrorMessage,
+  WidgetTracker
+} from '@jupyterlab/apputils';
 
 import { RelayError } from './api';
 import { logIcon } from './icons';
@@ -41,7 +47,8 @@ export const logPlugin: JupyterFrontEndPlugin<void> = {
       if (!tab.isAttached) {
         // Notebook 7 shows one document, and has room for more below it.
         const beside = tracker.find(each => each.isAttached && each !== tab);
-        const options = beside ? { mode: 'tab-after', ref: beside.id } as const : { mode: 'split-bottom' } as const;
+        const below = { mode: 'split-bottom' } as const;
+        const options = beside ? ({ mode: 'tab-after', ref: beside.id } as const) : below;
         app.shell.add(tab, labShell ? 'main' : 'down', labShell ? options : {});
       }
       app.shell.activateById(tab.id);
@@ -52,7 +59,10 @@ export const logPlugin: JupyterFrontEndPlugin<void> = {
       caption: 'Show what a job has written, from its beginning to now',
       icon: logIcon,
       describedBy: {
-        args: { type: 'object', properties: { jobId: { type: 'string', description: 'The job; asked for where it is not given.' } } }
+        args: {
+          type: 'object',
+          properties: { jobId: { type: 'string', description: 'The job; asked for where it is not given.' } }
+        }
       },
       execute: async args => {
         const jobId = String(args.jobId ?? '') || (await askForJob(model));

@@ -42,6 +42,14 @@ class LogBody extends Widget {
     }
   }
 
+  protected onAfterShow(): void {
+    this.follower.paused = false;
+  }
+
+  protected onBeforeHide(): void {
+    this.follower.paused = true;
+  }
+
   protected onActivateRequest(): void {
     this.pane.element.querySelector<HTMLElement>('[role="log"]')?.focus();
   }

@@ -232,10 +232,16 @@ const NOWHERE: RelayPlace = {
 
 function words(error: unknown): { message: string; next: string } {
   if (!(error instanceof RelayError)) {
-    return { message: 'The Jupyter server does not answer.', next: 'See whether it still runs; this page comes back by itself.' };
+    return {
+      message: 'The Jupyter server does not answer.',
+      next: 'See whether it still runs; this page comes back by itself.'
+    };
   }
   if (error.status === 401 || error.status === 403) {
-    return { message: 'The Jupyter server does not know this page any more.', next: 'Reload the page, and sign in again.' };
+    return {
+      message: 'The Jupyter server does not know this page any more.',
+      next: 'Reload the page, and sign in again.'
+    };
   }
   return { message: error.message, next: error.next };
 }

@@ -88,7 +88,8 @@ const ENFORCED: Record<string, string> = {
 
 /** What holds jobs to their shares of this device. */
 export function enforcedWords(device: DeviceView): string {
-  return ENFORCED[device.enforced_by] ?? (device.enforced_by ? `Shares are held by ${device.enforced_by}.` : '');
+  const by = device.enforced_by;
+  return ENFORCED[by] ?? (by ? `Shares are held by ${by}.` : '');
 }
 
 /** "1 job", "3 jobs". */

@@ -48,11 +48,15 @@ function OneLine({ api }: { api: RelayApi }): JSX.Element {
         <CopyButton text={line.command} />
       </div>
       <p className="cumulus-lab-next">
-        {line.note} Good until {new Date(line.expires_ms).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}.
+        {line.note} Good until {timeOfDay(line.expires_ms)}.
       </p>
       <p className="cumulus-lab-next">The worker appears in the sidebar by itself.</p>
     </>
   );
+}
+
+function timeOfDay(ms: number): string {
+  return new Date(ms).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 }
 
 function CopyButton({ text }: { text: string }): JSX.Element {

@@ -67,7 +67,8 @@ function partsOf(device: DeviceView, jobName: (id: string) => string): Part[] {
 
 function tenthsOf(parts: Part[]): { className: string; title: string }[] {
   const tenths = parts.flatMap((part, index) => {
-    const kind = part.jobId ? `cumulus-lab-mod-own cumulus-lab-mod-${index % 2 ? 'odd' : 'even'}` : 'cumulus-lab-mod-others';
+    const own = `cumulus-lab-mod-own cumulus-lab-mod-${index % 2 ? 'odd' : 'even'}`;
+    const kind = part.jobId ? own : 'cumulus-lab-mod-others';
     const title = `${part.name}: ${amount(part.tenths)} of this GPU`;
     return Array.from({ length: part.tenths }, () => ({ className: kind, title }));
   });

@@ -68,7 +68,15 @@ function Elapsed({ job }: { job: JobView }): JSX.Element {
   return <span className="cumulus-lab-job-elapsed">{elapsed(job, useNow(isActive(job)))}</span>;
 }
 
-function Actions(props: { job: JobView; name: string; commands: CommandRegistry; reachable: boolean }): JSX.Element {
+interface ActionsProps {
+  job: JobView;
+  name: string;
+  commands: CommandRegistry;
+  /** Whether Tab comes to them. */
+  reachable: boolean;
+}
+
+function Actions(props: ActionsProps): JSX.Element {
   const { job, name, commands } = props;
   const actions: [string, string, Shape][] = [[COMMANDS.openLog, 'Log', 'log']];
   if (job.origin?.cell && commands.hasCommand(COMMANDS.goToCell)) {

@@ -166,8 +166,8 @@ function NoJobs(): JSX.Element {
     <div className="cumulus-lab-empty">
       <p>No jobs yet.</p>
       <p>
-        Write <code>%%cumulus</code> over a cell to run it as a job, or <code>%%cumulus --gpu 0.5</code> to run it
-        on half a GPU.
+        Write <code>%%cumulus</code> over a cell to run it as a job, or{' '}
+        <code>%%cumulus --gpu 0.5</code> to run it on half a GPU.
       </p>
       <p>
         <code>%load_ext cumulus_jupyter</code> comes first, once in a notebook.

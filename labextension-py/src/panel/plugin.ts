@@ -88,7 +88,11 @@ function addCancel(commands: CommandRegistry, model: IRelayModel): void {
     caption: 'Stop this job wherever it is',
     icon: cancelIcon,
     describedBy: {
-      args: { type: 'object', properties: { jobId: { type: 'string', description: 'The job.' } }, required: ['jobId'] }
+      args: {
+        type: 'object',
+        properties: { jobId: { type: 'string', description: 'The job.' } },
+        required: ['jobId']
+      }
     },
     isEnabled: args => {
       const job = given(args);

@@ -23,7 +23,9 @@ export function Relay({ place, live, nextTryMs, retry }: RelayProps): JSX.Elemen
         <span className="cumulus-lab-worker-name">{stateWords(place, live)}</span>
       </div>
       <div>{placeWords(place)}</div>
-      {place.message && <div className={place.healthy ? '' : 'cumulus-lab-worker-error'}>{place.message}</div>}
+      {place.message && (
+        <div className={place.healthy ? '' : 'cumulus-lab-worker-error'}>{place.message}</div>
+      )}
       {place.next && <div className="cumulus-lab-next">{place.next}</div>}
       {place.version && <div className="cumulus-lab-next">Version {place.version}</div>}
       {!well && <Retry nextTryMs={nextTryMs} retry={retry} />}

@@ -74,7 +74,9 @@ const Worker = memo(function Worker(props: {
         <span className="cumulus-lab-tag">{worker.executor}</span>
         <span className="cumulus-lab-worker-state">{workerWord(worker)}</span>
       </div>
-      {worker.message && <div className={down ? 'cumulus-lab-worker-error' : 'cumulus-lab-job-reason'}>{worker.message}</div>}
+      {worker.message && (
+        <div className={down ? 'cumulus-lab-worker-error' : 'cumulus-lab-job-reason'}>{worker.message}</div>
+      )}
       {worker.devices.map((device, index) => (
         <GpuBar
           key={device.id}
