@@ -69,7 +69,7 @@ class Page:
             react(self.seen[-1])
 
     def send(self, content: dict[str, Any]) -> None:
-        """Send to the card's kernel side as JupyterLab does: to a subshell, which the cell does not hold up."""
+        """Send to the card's kernel side as JupyterLab does: to a subshell, which no cell holds up."""
         session = self.client.session
         if not self._subshell:
             self.client.control_channel.send(session.msg("create_subshell_request"))
