@@ -1,5 +1,6 @@
 /**
- * Which of a browser's pages writes into a cell: one only, so that two tabs on one notebook do not overwrite each other.
+ * Which of a browser's pages writes into a cell: one only, so that two tabs on one notebook do not overwrite each
+ * other.
  *
  * Where the browser offers no locks (a page that was not fetched over https, nor from this machine), every page may.
  */

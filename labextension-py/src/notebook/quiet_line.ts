@@ -58,8 +58,9 @@ export function finalOutput(job: JobView, raised: Raised | null, tail: string): 
 export function valuesHint(job: JobView): IOutput {
   const command = `%cumulus attach ${job.id}`;
   const before = 'The kernel that ran this is gone, and what the job left is not bound:';
+  const line = `${before} <code>${escaped(command)}</code> binds it.`;
   return display({
-    'text/html': `<div style="font-size:.9em;line-height:1.6">${before} <code>${escaped(command)}</code> binds it.</div>`,
+    'text/html': `<div style="font-size:.9em;line-height:1.6">${line}</div>`,
     'text/plain': `[${before} ${command} binds it.]`
   });
 }

@@ -118,12 +118,10 @@ export class Repainter {
   }
 
   private isOurs(panel: NotebookPanel, cell: CodeCell, job: JobView, claim: Claim): boolean {
-    return (
-      !panel.isDisposed && !cell.isDisposed && !claim.lost && !this.runs.ran(panel, cell.model.id) &&
-      !this.relay.jobs.some(
-        other => other.origin.cell === job.origin.cell && isFrom(panel, other.origin) && other.created_ms > job.created_ms
-      )
-    );
+    const isNewer = (other: JobView) =>
+      other.origin.cell === job.origin.cell && other.created_ms > job.created_ms && isFrom(panel, other.origin);
+    const isThere = !panel.isDisposed && !cell.isDisposed && !claim.lost;
+    return isThere && !this.runs.ran(panel, cell.model.id) && !this.relay.jobs.some(isNewer);
   }
 
   /** Whether the file is newer than what this page read of it. */
