@@ -204,7 +204,7 @@ class JobFacts:
             return self.took()
         left = self.left_s()
         if left is not None:
-            return f"{clock(self.elapsed_s())}, about {about(left)} left"
+            return f"{clock(self.elapsed_s())}, about {about(max(1.0, left))} left"
         if self.state.state == RUNNING and self.duration_s:
             return f"{clock(self.elapsed_s())} of at most {about(self.duration_s)}"
         return clock(self.elapsed_s())
