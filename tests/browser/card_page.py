@@ -27,7 +27,7 @@ _THEMES = {
         "--jp-ui-font-color2": "rgba(255, 255, 255, 0.7)",
         "--jp-layout-color1": "#212121",
         "--jp-layout-color2": "#424242",
-        "--jp-border-color2": "#616161",
+        "--jp-border-color2": "#424242",
         "--jp-brand-color1": "#1976d2",
     },
 }

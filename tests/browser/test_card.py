@@ -14,7 +14,9 @@ from .card_page import add_card, calls, ended, job, prepare, update, waiting
 from .chrome import Scheme
 
 _PROGRESS = {"label": "epoch 3", "done": 420, "total": 1000, "unit": "it"}
-_COLOURS = "\x1b[32mloss 0.4213\x1b[0m  \x1b[1mepoch 3\x1b[0m  \x1b[38;5;208mwarm-up\x1b[0m \x1b[7m done \x1b[0m\n"
+_COLOURS = (
+    "\x1b[32mloss 0.4213\x1b[0m  \x1b[1mepoch 3\x1b[0m  \x1b[38;5;208mwarm-up\x1b[0m \x1b[7m done \x1b[0m\n"
+)
 
 
 @pytest.fixture
@@ -126,7 +128,9 @@ def test_only_changes_of_state_are_spoken(shown: Page) -> None:
 
 def test_the_keyboard_alone_is_enough(shown: Page) -> None:
     add_card(shown, "a", job())
-    shown.evaluate("window.outside = []; document.addEventListener('keydown', event => outside.push(event.key))")
+    shown.evaluate(
+        "window.outside = []; document.addEventListener('keydown', event => outside.push(event.key))"
+    )
     shown.keyboard.press("Tab")
     log = _card(shown).get_by_role("button", name="Log, 1,234 lines")
     expect(log).to_be_focused()
@@ -205,7 +209,9 @@ def test_the_joined_module_is_a_widget(shown: Page) -> None:
     # Its output is cleared, and it is drawn again.
     shown.evaluate("hide(); document.querySelector('#a').remove(); void show('b')")
     expect(_card(shown, "b").get_by_role("log")).to_contain_text("from before")
-    shown.evaluate("model.snapshot = { ...model.snapshot, note: 'cancelling' }; model.fire('change:snapshot')")
+    shown.evaluate(
+        "model.snapshot = { ...model.snapshot, note: 'cancelling' }; model.fire('change:snapshot')"
+    )
     expect(_card(shown, "b").get_by_role("button", name="Cancel")).to_be_disabled()
     assert shown.evaluate("model.sent")[0] == {"kind": "watch", "open": True}
 
@@ -219,7 +225,12 @@ def test_every_state_can_be_read(shown: Page, color_scheme: Scheme) -> None:
     add_card(shown, "starting", waiting(state="SCHEDULING", position=None, message="", worker="local-0"))
     preparing = {"message": "cutting a slice of GPU 0", "worker": "local-0", "position": None}
     add_card(shown, "preparing", waiting(state="CREATING_PARTITION", **preparing))
-    add_card(shown, "running", *(job(progress=_PROGRESS, gpu_percent=use) for use in (20, 60, 44, 80, 43)))
+    add_card(shown, "running")
+    for use in (5, 8, 60, 66, 44, 48, 80, 76, 78, 30, 52, 43):
+        update(shown, "running", job(progress=_PROGRESS, gpu_percent=use))
+        shown.evaluate("window.pageNow ??= Date.now, window.ahead = (window.ahead ?? 0) + 4500")
+        shown.evaluate("Date.now = () => pageNow.call(Date) + ahead")
+    shown.evaluate("Date.now = pageNow")
     add_card(shown, "loop", job(progress={"label": "reading", "done": 5120, "total": None, "unit": "rows"}))
     add_card(shown, "away", job(note="the relay has been away for 12 s, trying again"))
     add_card(shown, "cancelling", job(note="cancelling"))

@@ -17,6 +17,8 @@ import { leftOfDuration, progressCount, usageWords } from "./words.js";
 const CANCEL_AGAIN_MS = 15_000;
 /** The little line of GPU use goes this far back. */
 const TREND_MS = 60_000;
+/** Less of it is no line. */
+const TREND_LEAST_MS = 5_000;
 
 class Memory {
   constructor() {
@@ -229,7 +231,8 @@ export function createCard(root, host, given) {
     const now = Date.now();
     const points = memory.trend.map(({ at, percent: used }) =>
       `${(60 - (now - at) / 1000).toFixed(1)} ${(13 - used * 0.12).toFixed(1)}`);
-    trend.style.display = running && points.length > 3 ? "" : "none";
+    const enough = points.length > 1 && now - memory.trend[0].at > TREND_LEAST_MS;
+    trend.classList.toggle("cumulus-none", !running || !enough);
     trend.firstElementChild?.setAttribute("d", points.length ? `M${points.join("L")}` : "");
   }
 
@@ -244,7 +247,7 @@ export function createCard(root, host, given) {
     drawTimes(job);
     drawProgress(job);
     drawFacts(job);
-    say(logCount, job.log_lines === null ? "" : count(job.log_lines));
+    say(logCount, job.log_lines ? count(job.log_lines) : "");
     logButton.title = memory.open ? "Close the log" : "Show the log, following";
     logButton.setAttribute("aria-label", job.log_lines === null ? "Log" : `Log, ${count(job.log_lines)} lines`);
     drawLog();

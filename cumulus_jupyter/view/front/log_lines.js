@@ -9,7 +9,7 @@ import { restyle } from "./ansi.js";
 /** @typedef {{spans: Span[], width: number, column: number}} StyledLine */
 /** Text without any style is a mere string: most lines are. @typedef {string | StyledLine | {skipped: number}} Line */
 
-export const MOST_LINES = 200_000;
+export const MOST_LINES = 100_000;
 export const MOST_CHARACTERS = 32 * 2 ** 20;
 /** How much is left when the oldest go: in bundles, since each time costs a move of all others. */
 const KEPT = 0.95;
@@ -21,7 +21,7 @@ const FILTER_SLICE_MS = 8;
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f]/;
 /** SGR; erase in line; any other sequence (CSI, OSC, two characters); controls that show nothing; CR; BS; text. */
 const TOKENS =
-  /\x1b\[([\d;:]*)m|\x1b\[(\d*)K|\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^[\]]|$)|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\r|\x08|[^\x00-\x08\x0b-\x1f\x7f]+/g;
+  /\x1b\[([\d;:]*)m|\x1b\[(\d*)K|\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x20-\x2f]+[\x30-\x7e]|[^[\]\x20-\x2f]|$)|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\r|\x08|[^\x00-\x08\x0b-\x1f\x7f]+/g;
 /** An escape sequence that the end of the text cuts in two. */
 const CUT_SEQUENCE = /\x1b(?:\[[\x20-\x3f]{0,64}|\][^\x07\x1b]{0,512})?$/;
 
@@ -225,7 +225,7 @@ export class LogLines {
       this.characters -= widthOf(line);
       this.dropped += typeof line === "object" && "skipped" in line ? line.skipped : 1;
     }
-    finished.splice(0, gone);
+    this.finished = finished.slice(gone);
     this.first += gone;
   }
 }
