@@ -40,11 +40,6 @@ export class PageRuns {
     return this.cells.get(panel)?.has(cell) ?? false;
   }
 
-  /** Whether the page waits for the kernel to end this cell. */
-  runs(panel: NotebookPanel, cell: string): boolean {
-    return this.cells.get(panel)?.get(cell) ?? false;
-  }
-
   private note(panel: NotebookPanel, cell: Cell, running: boolean): void {
     const known = this.cells.get(panel) ?? new Map<string, boolean>();
     known.set(cell.model.id, running);
