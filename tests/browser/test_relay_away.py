@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 
@@ -18,6 +19,9 @@ from .lab import JupyterServer
 from .notebook import Notebook
 from .parts import Card, Sidebar
 
+#: Of the relay elsewhere, which keeps it when it is started again.
+_TOKEN = secrets.token_hex(16)
+
 
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -31,7 +35,7 @@ def elsewhere() -> Iterator[RelayProcess]:
     with fresh_home() as home:
         settle(home, executors=["process"], simulated_gpus=1)
         made = RelayProcess(home, f"--port={_free_port()}")
-        made.start()
+        made.start(CUMULUS_TOKEN=_TOKEN)
         made.wait_ready()
         assert made.running, made.log
         yield made
@@ -43,7 +47,7 @@ def passing_on(elsewhere: RelayProcess, _pages_built: None) -> Iterator[JupyterS
     """A JupyterLab that passes its pages' calls on to that relay."""
     told = elsewhere.home.relay()
     assert told is not None
-    with server("lab", {"CUMULUS_TOKEN": told["token"]}, relay_url=told["url"]) as made:
+    with server("lab", {"CUMULUS_TOKEN": _TOKEN}, relay_url=told["url"]) as made:
         yield made
 
 
@@ -69,7 +73,6 @@ def test_the_server_is_killed_and_started_again(
 def test_a_relay_elsewhere_is_killed_and_started_again(
     passing_on: JupyterServer, elsewhere: RelayProcess, open_notebook: Callable[..., Notebook], held: Gate
 ) -> None:
-    token = elsewhere.home.relay()["token"]  # type: ignore[index]
     notebook = open_notebook(passing_on, held_cell(held, "distant", "--gpu 0.5"), "answer + 1")
     seen: list[str] = []
     notebook.page.on("request", lambda request: seen.append(f"{request.url} {request.headers}"))
@@ -81,7 +84,7 @@ def test_a_relay_elsewhere_is_killed_and_started_again(
     expect(sidebar.root).to_contain_text("Elsewhere")
     elsewhere.kill()
     expect(sidebar.away).to_be_visible()
-    elsewhere.start()
+    elsewhere.start(CUMULUS_TOKEN=_TOKEN)
     elsewhere.wait_ready()
     expect(sidebar.away).to_have_count(0)
     held.open()
@@ -90,5 +93,5 @@ def test_a_relay_elsewhere_is_killed_and_started_again(
     expect(notebook.output(0)).to_contain_text("done")
     notebook.run_to_end(1)
     expect(notebook.output(1)).to_contain_text("43")
-    assert not [line for line in seen if token in line], "the relay's token came to the browser"
-    assert token not in notebook.page.content()
+    assert not [line for line in seen if _TOKEN in line], "the relay's token came to the browser"
+    assert _TOKEN not in notebook.page.content()
