@@ -8,6 +8,7 @@ what they had. And how long it takes from running the cell to seeing that it has
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,11 +157,11 @@ def flood(
 
 
 def until_ended(page: Page, begin: float) -> float:
-    """Seconds until the cell has its number; the limit where the page does not get there."""
+    """Seconds until the cell has its number, or until the page is given up, which is said on stderr."""
     try:
         page.wait_for_function(_ENDED, arg=1, timeout=LIMIT_S * 1000, polling=100)
-    except Error:
-        return float(LIMIT_S)
+    except Error as error:
+        print(f"flood: the cell was not seen to end: {error.message}", file=sys.stderr)
     return time.monotonic() - begin
 
 
