@@ -30,6 +30,9 @@ class Sources:
         self.lab = folder / "labextension-py"
         self.commands = folder / "bin"
         self.commands.mkdir()
+        self.tools = folder / "tools"
+        self.tools.mkdir()
+        (self.tools / "mkdir").symlink_to(shutil.which("mkdir") or "mkdir")
         leave_out = shutil.ignore_patterns("node_modules", "lib", "labextension")
         shutil.copytree(ROOT / "labextension-py", self.lab, ignore=leave_out)
         shutil.copytree(ROOT / "cumulus_jupyter/view/front", folder / "cumulus_jupyter/view/front")
@@ -45,11 +48,7 @@ class Sources:
     def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Without the packages of this environment, of which Node may be one.
         command = [sys.executable, "-S", str(self.lab / "build_lab.py"), *arguments]
-        path = f"{self.commands}:{self.folder / 'tools'}"
-        tools = self.folder / "tools"
-        tools.mkdir(exist_ok=True)
-        for name in ("mkdir",):
-            (tools / name).exists() or (tools / name).symlink_to(shutil.which(name) or name)
+        path = f"{self.commands}:{self.tools}"
         return subprocess.run(
             command, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=60
         )
