@@ -36,6 +36,7 @@ def test_run_cancel_and_reload(
     card = Card(notebook.output(1))
     card.log_button.click()
     expect(card.log).to_contain_text("begun")
+    card.log.scroll_into_view_if_needed()
     artefacts.picture(notebook.page, "notebook-7")
     notebook.reload()
     expect(card.root).to_contain_text("running")
