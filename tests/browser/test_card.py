@@ -119,7 +119,8 @@ def test_only_changes_of_state_are_spoken(shown: Page) -> None:
     expect(spoken).to_have_text("train running")
     shown.evaluate(
         """() => { window.said = 0; new MutationObserver(() => said++).observe(
-            document.querySelector('.cumulus-spoken'), { childList: true, characterData: true, subtree: true }) }"""
+            document.querySelector('.cumulus-spoken'),
+            { childList: true, characterData: true, subtree: true }) }"""
     )
     update(shown, "a", job(progress={**_PROGRESS, "done": 500}, memory_bytes=5))
     shown.evaluate("drawn()")

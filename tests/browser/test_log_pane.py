@@ -9,14 +9,16 @@ from . import artefacts, axe
 from .card_page import prepare
 from .chrome import Scheme
 
-#: A calm machine has no task over 50 ms here; a busy one takes the page's processor away for longer than that.
+#: A calm machine has no task over 50 ms here; a busy one takes the page's processor away for longer.
 _STUCK_MS = 500
 _FLOOD = """async () => {
     const tasks = [];
-    const observer = new PerformanceObserver(list => tasks.push(...list.getEntries().map(entry => entry.duration)));
+    const observer = new PerformanceObserver(list =>
+        tasks.push(...list.getEntries().map(entry => entry.duration)));
     observer.observe({ type: 'longtask' });
     const lines = [];
-    for (let i = 0; i < 1000; i++) lines.push(`step ${i} loss \\x1b[3${i % 8}m0.${i}\\x1b[0m of a training run that goes on`);
+    for (let i = 0; i < 1000; i++)
+        lines.push(`step ${i} loss \\x1b[3${i % 8}m0.${i}\\x1b[0m of a run that goes on`);
     const plain = lines.map(line => line.replace(/\\x1b\\[\\d*m/g, '') + ' and on\\n').join('');
     const coloured = lines.map(line => line + '\\n').join('');
     const took = [];

@@ -20,8 +20,11 @@ const FILTER_SLICE_MS = 8;
 
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f]/;
 /** SGR; erase in line; any other sequence (CSI, OSC, two characters); controls that show nothing; CR; BS; text. */
-const TOKENS =
-  /\x1b\[([\d;:]*)m|\x1b\[(\d*)K|\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x20-\x2f]+[\x30-\x7e]|[^[\]\x20-\x2f]|$)|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\r|\x08|[^\x00-\x08\x0b-\x1f\x7f]+/g;
+const TOKENS = new RegExp([
+  /\x1b\[([\d;:]*)m|\x1b\[(\d*)K/,
+  /\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x20-\x2f]+[\x30-\x7e]|[^[\]\x20-\x2f]|$)/,
+  /[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\r|\x08|[^\x00-\x08\x0b-\x1f\x7f]+/
+].map(part => part.source).join("|"), "g");
 /** An escape sequence that the end of the text cuts in two. */
 const CUT_SEQUENCE = /\x1b(?:\[[\x20-\x3f]{0,64}|\][^\x07\x1b]{0,512})?$/;
 
