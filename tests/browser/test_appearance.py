@@ -135,7 +135,7 @@ def test_jobs_that_have_ended(
     expect(notebook.output(1).locator("img")).to_be_visible()
     notebook.cell(0).scroll_into_view_if_needed()
     artefacts.picture(notebook.page, f"finished-reopened-{color_scheme}")
-    grave += axe.grave(notebook.page, f"{CARD}, .cumulus-job")
+    grave += axe.grave(notebook.page, ".jp-RenderedHTML")
 
 
 def test_a_queue(
