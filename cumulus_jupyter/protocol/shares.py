@@ -41,7 +41,8 @@ def held_words(devices: Sequence[DeviceView], enforced_by: str) -> str:
 
 def device_name(device: DeviceView) -> str:
     """A GPU as people know it."""
-    return f"{device.name or device.id}{' (simulated)' if device.simulated else ''}"
+    name = device.name or device.id
+    return f"{name} (simulated)" if device.simulated and "simulated" not in name.lower() else name
 
 
 def _amounts(devices: Sequence[DeviceView]) -> str:
