@@ -10,7 +10,7 @@ from .client.api import CumulusClient
 from .client.errors import JobCancelled
 from .client.follow import follow
 from .client.http import segment
-from .client.interrupts import InterruptGate
+from .client.interrupts import InterruptGate, kernel_ends
 from .client.job import Job
 from .client.options import checked, requirements_file
 from .client.outcome import Home, Outcome, exception_from, read_values
@@ -224,6 +224,12 @@ def _stop(
 ) -> None:
     """Cancel the job and show its last words; returns where it ended in time on its own terms."""
     job_id = stream.job_id
+    if kernel_ends(session.shell):
+        stream.close()
+        view.leave()
+        raise JobInterrupted(
+            "The kernel is ending; the job goes on", f"%cumulus attach {job_id} shows it again.", job_id
+        ) from None
     give_up = time.monotonic() + LAST_WORDS_S
     view.say("cancelling")
     told = _cancel(session, job_id)

@@ -21,12 +21,24 @@ from .connection import wait_readable
 
 #: How long the answer to a submission is still waited for after an interrupt.
 ANSWER_GRACE_S = 0.6
+#: How long after an interrupt Jupyter may take to say that it was the first part of a shutdown.
+SHUTDOWN_NEWS_S = 0.2
 _SLICE_S = 0.1
 
 
 def letting_through(gate: InterruptGate | None) -> AbstractContextManager[None]:
     """Inside, interrupts come through anywhere, whether there is a gate or not."""
     return nullcontext() if gate is None else gate.lifted()
+
+
+def kernel_ends(shell: Any) -> bool:
+    """Whether an interrupt just now was no Stop: Jupyter interrupts a kernel before it ends or restarts it."""
+    give_up = time.monotonic() + SHUTDOWN_NEWS_S
+    while hasattr(shell, "kernel") and time.monotonic() < give_up:
+        if shell.exit_now:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 class InterruptGate:

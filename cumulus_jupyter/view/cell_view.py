@@ -40,6 +40,9 @@ class View(Protocol):
     def say(self, note: str) -> None:
         """Say this instead of the job's state, where that is shown."""
 
+    def leave(self) -> None:
+        """The kernel is ending, and the job goes on: what shows it without a kernel shall stay."""
+
     def end(self) -> None:
         """The job has ended, or is no longer followed."""
 
@@ -89,6 +92,9 @@ class TextView:
         self._facts.say(note)
         if self._status is not None:
             self._status.repaint()
+
+    def leave(self) -> None:
+        """The kernel is ending, and the job goes on."""
 
     def end(self) -> None:
         """The job has ended, or is no longer followed."""

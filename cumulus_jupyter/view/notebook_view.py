@@ -38,6 +38,8 @@ class NotebookView:
         #: True: what was cleared stays until then.
         self._clear_waits = False
         self._told_id = ""
+        #: True: the card stays as it is, for a page that feeds it without the kernel.
+        self._left = False
 
     def reached(self, reach: JobReach) -> None:
         """The relay has the job."""
@@ -94,8 +96,14 @@ class NotebookView:
         if self._card is not None:
             self._card.tick()
 
+    def leave(self) -> None:
+        """The kernel is ending, and the job goes on: leave its card to the page."""
+        self._left = True
+
     def end(self) -> None:
         """The job has ended, or is no longer followed."""
+        if self._left:
+            return
         self._facts.settle()
         if self._card is None:
             self._end_quick()

@@ -79,23 +79,17 @@ def test_reloaded_after_a_job(
     _ended(notebook)
 
 
-def test_a_kernel_that_was_restarted_attaches(
-    lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
+@pytest.mark.parametrize("how", ["restarted", "killed"])
+def test_a_kernel_that_ended_in_the_middle_attaches(
+    how: str, lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
 ) -> None:
-    notebook = open_notebook(
-        lab, held_cell(held, "kept", "--detach later"), "%cumulus attach kept", "answer + 1"
-    )
-    notebook.run_to_end(0)
-    notebook.restart_kernel()
-    _attaches(notebook, held)
-
-
-def test_a_kernel_that_died_in_the_middle_attaches(
-    lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
-) -> None:
-    notebook = open_notebook(lab, held_cell(held, "left-alone"), "%cumulus attach left-alone", "answer + 1")
+    name = f"left-{how}"
+    notebook = open_notebook(lab, held_cell(held, name), f"%cumulus attach {name}", "answer + 1")
     card = _begun(notebook)
-    notebook.kill_kernel()
+    if how == "restarted":
+        notebook.restart_kernel()
+    else:
+        notebook.kill_kernel()
     expect(card.root).to_contain_text("running")
     expect(card.cancel_button).to_be_visible()
     _attaches(notebook, held)

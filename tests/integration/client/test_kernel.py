@@ -138,6 +138,29 @@ def test_a_second_stop_detaches_at_once(notebook: Notebook, client: CumulusClien
     assert said(client.jobs(limit=1)[0]) == "begun\ncleaning up\ncleaned up\n"
 
 
+def test_a_kernel_that_is_restarted_leaves_its_job_alone(
+    notebook: Notebook, client: CumulusClient, tmp_path: Path
+) -> None:
+    """Nor does one that its Jupyter server ends: a job belongs to the relay."""
+    gate = tmp_path / "gate"
+    name = f"outlives-{tmp_path.name}"
+    asked = notebook.client.execute(
+        f"%%cumulus --name {name}\nimport os, time\nprint('begun', flush=True)\n"
+        f"while not os.path.exists({str(gate)!r}):\n    time.sleep(0.01)\nfound = 42"
+    )
+    while True:
+        message = notebook.client.get_iopub_msg(timeout=LIMIT_S)
+        if message["parent_header"].get("msg_id") == asked and message["msg_type"] == "stream":
+            break
+    notebook.manager.restart_kernel()
+    notebook.client.wait_for_ready(timeout=LIMIT_S)
+    notebook.run("%load_ext cumulus_jupyter\n%cumulus config view=plain")
+    assert client.find(name).state == "RUNNING"
+    gate.touch()
+    assert notebook.run(f"%cumulus attach {name}").text("stdout") == "begun\n"
+    assert notebook.run("print(found)").text("stdout") == "42\n"
+
+
 def test_the_next_cell_runs_as_ever(notebook: Notebook) -> None:
     assert notebook.run("%%cumulus\n1 + 1").shown == [("execute_result", "2")]
 
