@@ -31,6 +31,8 @@ from typing import (
 T = TypeVar("T")
 
 _INTERVAL_S = 0.1
+#: To the runner more often, which passes on what came last: a bar must not seem to lag in a long pause.
+_TELL_INTERVAL_S = 0.02
 _hook: Optional[Callable[[Mapping[str, Any]], None]] = None
 _numbers = itertools.count(1)
 
@@ -78,7 +80,7 @@ class ProgressBar(Generic[T]):
         self.done = done
         if label is not None:
             self.label = label
-        if time.monotonic() - self._shown_s >= _INTERVAL_S:
+        if time.monotonic() - self._shown_s >= (_INTERVAL_S if _hook is None else _TELL_INTERVAL_S):
             self._show()
 
     def finish(self) -> None:
