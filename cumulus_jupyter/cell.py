@@ -79,7 +79,8 @@ class Session:
             if parsed.get("requirements") is None:  # A file may change.
                 self._options[line] = known
         parsed, options = known
-        return parsed, replace(options, name=options.name or f"In[{cell_number(self.shell)}]")
+        name = options.name or parsed.get("detach") or f"In[{cell_number(self.shell)}]"
+        return parsed, replace(options, name=name)
 
     def view(self, name: str, **how: Any) -> View:
         """The view for the cell that is running; ``how`` as ``make_view`` takes it."""

@@ -126,7 +126,8 @@ def requirements_file(path: str) -> list[str]:
         text = Path(path).expanduser().read_text()
     except (OSError, ValueError) as error:
         raise InvalidArgument(
-            f"The requirements file {path} cannot be read: {getattr(error, 'strerror', None) or error}"
+            f"The requirements file {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            next="Give the path of a file; --require NAME takes a package itself.",
         ) from None
     found = []
     for line in text.replace("\\\n", " ").splitlines():

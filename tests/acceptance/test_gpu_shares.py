@@ -68,7 +68,7 @@ def test_ten_tenths_share_a_device_and_the_eleventh_waits(shared: Shared, held: 
         assert shared.until(job)["worker"] == "worker1"
     assert shared.workers.taken("worker1") == 1.0 and len(shared.workers.bookings("worker1")) == 10
     eleventh = shared.submit(0.1)
-    shared.waiting(eleventh, "0 free")
+    shared.waiting(eleventh, "none free")
     held.open()
     for job in [*jobs, eleventh]:
         shared.completed(job)

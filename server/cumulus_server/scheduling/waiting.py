@@ -56,6 +56,8 @@ def gpu_words(tenths: int) -> str:
 
 
 def _free_words(asked: int, free: int) -> str:
+    if not free:
+        return "none free"
     if asked < DEVICE_TENTHS:
         return f"{free / DEVICE_TENTHS:g} free on one"
     return f"{free // DEVICE_TENTHS} free" + (" together" if asked > DEVICE_TENTHS else "")

@@ -149,6 +149,11 @@ def test_detached_returns_at_once_with_a_handle(run: Any, shell: Any, relay: Fak
     assert job.result(LIMIT_S) == 5 and job.values() == {"w": 9}
 
 
+def test_a_detached_job_is_named_as_its_handle(run: Any, shell: Any, relay: FakeRelay) -> None:
+    run("%%cumulus --detach later\n1\n")
+    assert shell.user_ns["later"].id == "job1" and spec(relay)["name"] == "later"
+
+
 def test_attach_repaints_from_the_first_event(run: Any, shell: Any, relay: FakeRelay, capsys: Any) -> None:
     relay.jobs["abc"] = completed(5, log("line 1\n"), log("line 2\n"), w=9)
     assert run("%cumulus attach abc") == 5

@@ -86,8 +86,8 @@ def test_what_is_waited_for_is_named() -> None:
     placement = capacity.fit(Ask("a", tenths=20))
     assert placement is not None
     capacity.take(placement)
-    assert waiting_reason(capacity, Ask("b", tenths=3)) == "waiting for 0.3 of a GPU, 0 free on one now"
-    assert waiting_reason(capacity, Ask("b", tenths=20)) == "waiting for 2 whole GPUs, 0 free together now"
+    assert waiting_reason(capacity, Ask("b", tenths=3)) == "waiting for 0.3 of a GPU, none free now"
+    assert waiting_reason(capacity, Ask("b", tenths=20)) == "waiting for 2 whole GPUs, none free now"
 
 
 MIXED = Worker(
