@@ -156,6 +156,7 @@ def without_widgets() -> None:
         notebook: Any = sys.modules["tqdm.notebook"]
         text_bar: Any = notebook.std_tqdm
 
+        # Its base is known only here, where tqdm has been imported by somebody else.
         class tqdm_notebook(text_bar):  # type: ignore[misc]
             """A bar of text that takes what tqdm's bar of widgets takes."""
 

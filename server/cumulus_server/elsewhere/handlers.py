@@ -86,7 +86,9 @@ class PassHandler(ByActionHandler):
     async def prepare(self, **kwargs: Any) -> None:
         """Authenticate and authorize; then call the relay. Raises ``CumulusError``."""
         await super().prepare(**kwargs)
-        self.request.connection.set_max_body_size(_NO_LIMIT_BYTES)  # type: ignore[union-attr]
+        # Declared as optional, and without what HTTP/1 connections have; a request being handled has one of those.
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_NO_LIMIT_BYTES)
         path = crossing.path_below(self.request.path)
         self._call = await self._open(path + crossing.query_of(self.request.query))
 
@@ -130,7 +132,8 @@ class PassHandler(ByActionHandler):
             if not self._headers_written:
                 raise
             # What has been sent cannot be taken back: whoever reads it must see that it is cut short.
-            self.request.connection.stream.close()  # type: ignore[union-attr]
+            connection: Any = self.request.connection
+            connection.stream.close()
             return
         self.finish()
 
