@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -19,6 +20,7 @@ LOG_CHARS = 16_384
 OPENING_CHARS = 65_536
 #: How often the line is repainted that stands for the card where there is no widget.
 LINE_REPAINT_S = 1.0
+_prepared = threading.Event()
 
 
 class JobReach(Protocol):
@@ -169,6 +171,18 @@ class Card:
     def _publish(self, data: dict[str, Any], *, update: bool) -> None:
         self._painted_at = time.monotonic()
         self._shell.display_pub.publish(data, {}, transient={"display_id": self._display_id}, update=update)
+
+
+def prepare() -> None:
+    """Have what draws cards imported by another thread: the first of a kernel would else come late."""
+    if not _prepared.is_set():
+        _prepared.set()
+        threading.Thread(target=_import, name="cumulus-card-import", daemon=True).start()
+
+
+def _import() -> None:
+    with contextlib.suppress(Exception):  # Whoever makes a card finds out.
+        from . import widget  # noqa: F401
 
 
 def _made(snapshot: dict[str, Any], heard: Callable[[dict[str, Any]], None]) -> Any:

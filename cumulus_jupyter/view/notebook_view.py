@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from ..protocol.events import ClearOutput, Display, Event, Log, UpdateDisplay
-from .card import REPAINT_S, Card, JobReach
+from .card import REPAINT_S, Card, JobReach, prepare
 from .facts import JobFacts
 from .held_output import HeldOutput
 from .log_tail import LogTail
@@ -15,6 +15,8 @@ from .output_limit import OutputLimit
 from .plain import PlainView
 
 APPEARS_AFTER_S = 0.5
+#: A cell that takes this long is likely to need a card soon; a quick one is over by then.
+PREPARES_AFTER_S = 0.1
 #: Under load, output is handed on this often.
 FLUSH_S = 0.25
 
@@ -33,6 +35,7 @@ class NotebookView:
         self._card: Card | None = None
         self._began = time.monotonic()
         self._ticked_at = self._flushed_at = 0.0
+        self._prepared = False
         #: True: the card is to be shown before the next output: the first time, and when it was cleared.
         self._card_due = True
         #: True: what was cleared stays until then.
@@ -60,7 +63,7 @@ class NotebookView:
     def next_tick_s(self) -> float:
         """How long to wait for events at most."""
         if self._card is None:
-            due = self._began + APPEARS_AFTER_S
+            due = self._began + (APPEARS_AFTER_S if self._prepared else PREPARES_AFTER_S)
         else:
             due = self._ticked_at + REPAINT_S
             if self._held:
@@ -72,6 +75,9 @@ class NotebookView:
         now = time.monotonic()
         card = self._card
         if card is None:
+            if now - self._began >= PREPARES_AFTER_S and not self._prepared:
+                self._prepared = True
+                prepare()
             if now - self._began < APPEARS_AFTER_S:
                 return
             card = self._card = Card(self._shell, self._facts, self._log, self._reach)

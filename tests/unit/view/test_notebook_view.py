@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cumulus_jupyter.protocol.events import ClearOutput, Display, Event, Log, State, UpdateDisplay
-from cumulus_jupyter.view import card
+from cumulus_jupyter.view import card, notebook_view
 from cumulus_jupyter.view.facts import JobFacts
 from cumulus_jupyter.view.notebook_view import NotebookView
 from cumulus_jupyter.view.output_limit import OutputLimit
@@ -93,6 +93,7 @@ def widgets(monkeypatch: pytest.MonkeyPatch) -> list[Widget]:
         return made[-1]
 
     monkeypatch.setattr(card, "_made", make)
+    monkeypatch.setattr(notebook_view, "prepare", lambda: None)
     return made
 
 
@@ -119,6 +120,18 @@ def test_a_slow_cell_has_its_card_on_top_and_ends_with_a_quiet_line(
     assert cell.show(Log("stdout", "b\n"), after_s=1) == [("stdout", "b\n")]
     assert cell.show(DONE, after_s=1) == [("update", "[fit · done · 2.5 s · on w1]")]
     assert widgets[0].closed
+
+
+def test_a_card_is_prepared_for_a_cell_that_is_not_quick(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[bool] = []
+    monkeypatch.setattr(notebook_view, "prepare", lambda: prepared.append(True))
+    cell.show(State("RUNNING"))
+    assert not prepared and cell.view.next_tick_s() == pytest.approx(0.1)
+    cell.show(after_s=0.1)
+    cell.show(after_s=0.1)
+    assert len(prepared) == 1
 
 
 def test_what_is_held_is_waited_for_no_longer_than_half_a_second(cell: Cell) -> None:
