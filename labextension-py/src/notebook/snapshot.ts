@@ -20,7 +20,7 @@ export function snapshotOf(job: JobView, note = '', logOnly = false): JobSnapsho
     ended_ms: job.ended_ms,
     duration_s: job.resources.duration_s,
     progress: progress && {
-      label: progress.label || progress.id,
+      label: progress.label,
       done: progress.done,
       total: progress.total,
       unit: progress.unit

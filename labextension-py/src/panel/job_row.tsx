@@ -109,8 +109,7 @@ function Actions(props: ActionsProps): JSX.Element {
 
 /** How far it has come; without a total there is nothing to draw, only to say. */
 function Bar({ progress, name }: { progress: Progress; name: string }): JSX.Element {
-  const { done, total, unit } = progress;
-  const label = progress.label || progress.id;
+  const { done, label, total, unit } = progress;
   const percent = total ? Math.min(100, Math.floor((100 * done) / total)) : null;
   const amount = `${trimmed(done)}${total ? ` of ${trimmed(total)}` : ''} ${unit}`.trim();
   return (

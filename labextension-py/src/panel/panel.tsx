@@ -11,7 +11,7 @@ import {
 } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import { Signal, type ISignal } from '@lumino/signaling';
-import { AccordionPanel } from '@lumino/widgets';
+import type { AccordionPanel, Widget } from '@lumino/widgets';
 
 import { cloudIcon } from '../icons';
 import type { IRelayModel } from '../model';
@@ -66,7 +66,15 @@ export class CumulusPanel extends SidePanel {
     this.addSection('Relay', model, [], () => (
       <Relay place={model.place} live={model.live} nextTryMs={model.nextTryMs} retry={retry} />
     ));
-    (this.content as AccordionPanel).setRelativeSizes([6, 5, 2]);
+  }
+
+  /** Share the height out once there is one: a page that is loaded with the panel open lays it out before. */
+  protected onResize(msg: Widget.ResizeMessage): void {
+    super.onResize(msg);
+    if (!this.sharedOut && msg.height > 0) {
+      this.sharedOut = true;
+      (this.content as AccordionPanel).setRelativeSizes([6, 5, 2]);
+    }
   }
 
   /** The side of the window that the settings have put it on. */
@@ -99,6 +107,7 @@ export class CumulusPanel extends SidePanel {
     this.addWidget(section);
   }
 
+  private sharedOut = false;
   private shownSettings: PanelSettings = { finishedJobs: 50 };
   private readonly settingsChange = new Signal<this, void>(this);
 }
