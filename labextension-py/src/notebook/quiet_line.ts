@@ -74,8 +74,8 @@ export function errorOutput(job: JobView, raised: Raised | null): IOutput | null
   if (raised !== null && own && job.state === 'FAILED' && job.error?.code !== LIMIT) {
     return { output_type: 'error', ename: raised.name, evalue: raised.value, traceback: [...raised.traceback] };
   }
-  const code = job.state === 'CANCELLED' ? 'CANCELLED' : (job.error?.code ?? 'INTERNAL');
-  const message = job.error?.message || job.message || 'The job was cancelled';
+  const code = job.state === 'CANCELLED' ? 'Cancelled' : (job.error?.code ?? 'INTERNAL');
+  const message = job.error?.message || job.message || 'the job was cancelled';
   const next = job.error?.next ?? '';
   const lines = [`${RED}${BOLD}${code}${PLAIN}${RED}: ${message}${PLAIN}`, next, `${DIM}job ${job.id}${PLAIN}`];
   return { output_type: 'error', ename: code, evalue: message, traceback: lines.filter(Boolean) };

@@ -139,7 +139,7 @@ function Chips(props: {
           key={group}
           type="button"
           className="cumulus-lab-chip"
-          title={`Only ${group} jobs`}
+          title={group === 'done' ? 'Only jobs that are done or cancelled' : `Only ${group} jobs`}
           aria-label={`${group}: ${counts[group]}`}
           aria-pressed={props.groups.has(group)}
           onClick={() => toggle(group)}
