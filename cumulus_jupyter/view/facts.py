@@ -231,7 +231,9 @@ class JobFacts:
     def _failure(self) -> dict[str, str] | None:
         """The error it failed with: what it is in one line, and what to do about it."""
         ended = self.state.error or {}
-        if self.error is not None and (self.error.module or self.error.traceback):
+        # A job that ran out of its time was interrupted: that it raises so is not why it failed.
+        late = ended.get("code") == "DEADLINE_EXCEEDED"
+        if not late and self.error is not None and (self.error.module or self.error.traceback):
             first = self.error.value.partition("\n")[0]
             message = f"{self.error.name}: {first}" if first else self.error.name
         else:

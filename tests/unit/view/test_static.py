@@ -78,6 +78,13 @@ def test_a_failed_one_says_what_and_what_next(clock: Clock) -> None:
     assert "ValueError: bad thingMend it." in Text(bundle["text/html"]).text
 
 
+def test_one_that_ran_out_of_time_says_so(clock: Clock) -> None:
+    told = {"code": "DEADLINE_EXCEEDED", "message": "It took too long", "next": "Ask for more."}
+    facts = ended(clock, state="FAILED", error=told)
+    facts.take(Error("KeyboardInterrupt", "", ["..."], "builtins"))
+    assert final_bundle(facts, None)["text/plain"].splitlines()[1:] == ["It took too long", "Ask for more."]
+
+
 def test_the_card_is_offered_to_whoever_can_draw_it(clock: Clock) -> None:
     facts = ended(clock)
     bundle = card_bundle(facts, "r1", {"model_id": "m1"})
