@@ -1,9 +1,11 @@
 /** Sees to `%%cumulus` being known to a notebook's kernel, and to the notebook saying so for its next reader. */
 
+import type { ICodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
 const LINE = '%load_ext cumulus_jupyter';
 const LOADS = /^\s*%(load_ext|reload_ext)\s+cumulus_jupyter\b/m;
+const USES = /^\s*%%cumulus\b/;
 const KNOWN = `'cumulus' in get_ipython().magics_manager.magics['cell']`;
 
 /**
@@ -16,13 +18,18 @@ export async function loadMagic(panel: NotebookPanel): Promise<void> {
   const loads = panel.content.widgets.some(
     cell => cell.model.type === 'code' && LOADS.test(cell.model.sharedModel.getSource())
   );
-  // A busy kernel answers too late to be waited for; what is sent now it reads before the cell.
-  const busy = kernel?.status !== 'idle';
+  // A busy kernel answers too late to be waited for; what is sent now it reads before the cell. Its status
+  // alone does not tell: a widget that is opened in a running cell makes it "idle".
+  const running = runningSources(panel);
+  if (running.some(source => USES.test(source))) {
+    return;
+  }
+  const busy = kernel?.status !== 'idle' || running.length > 0;
   if (kernel && !busy && (await knows(panel))) {
     return;
   }
   if (!loads) {
-    await insertFirst(panel);
+    await insertFirst(panel, busy);
   } else if (kernel) {
     const future = kernel.requestExecute({ code: LINE, silent: true, store_history: false });
     await (busy ? undefined : future.done);
@@ -42,12 +49,18 @@ async function knows(panel: NotebookPanel): Promise<boolean> {
   return found['known']?.data?.['text/plain'] === 'True';
 }
 
-async function insertFirst(panel: NotebookPanel): Promise<void> {
+function runningSources(panel: NotebookPanel): string[] {
+  return panel.content.widgets
+    .filter(({ model }) => model.type === 'code' && (model as ICodeCellModel).executionState === 'running')
+    .map(({ model }) => model.sharedModel.getSource());
+}
+
+async function insertFirst(panel: NotebookPanel, busy: boolean): Promise<void> {
   const { content } = panel;
   content.model?.sharedModel.insertCell(0, { cell_type: 'code', source: LINE, metadata: { trusted: true } });
   const first = content.widgets[0];
   if (first && panel.sessionContext.session?.kernel) {
     const done = NotebookActions.runCells(content, [first], panel.sessionContext);
-    await (panel.sessionContext.session.kernel.status === 'idle' ? done : undefined);
+    await (busy ? undefined : done);
   }
 }
