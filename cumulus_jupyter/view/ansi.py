@@ -60,11 +60,6 @@ def ansi_html(text: str) -> str:
     return "".join(parts)
 
 
-def ansi_stripped(text: str) -> str:
-    """The text without anything that is for terminals only."""
-    return _CONTROL.sub("", _SEQUENCE.sub("", text))
-
-
 def _part(text: str, look: _Look) -> str:
     shown = html.escape(_CONTROL.sub("", text))
     classes = look.classes()

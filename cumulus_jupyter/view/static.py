@@ -9,7 +9,7 @@ import html
 from typing import Any
 
 from ..protocol.jobs import CANCELLED, COMPLETED, FAILED
-from .ansi import ansi_html, ansi_stripped
+from .ansi import ansi_html
 from .facts import JobFacts
 from .held_output import collapsed
 from .log_tail import Piece
@@ -51,17 +51,17 @@ def card_bundle(facts: JobFacts, relay_id: str, widget: dict[str, Any] | None) -
 
 
 def final_bundle(facts: JobFacts, log: Piece | None) -> dict[str, Any]:
-    """The quiet line at the end; ``log``: the log's end, where the notebook shall keep it."""
-    failure = facts.snapshot()["error"]
+    """The quiet line at the end; ``log``: the log's end, where the notebook shall keep it.
+
+    What a job has failed of is not in it: the cell raises that, and shows it below.
+    """
     text = [f"[{facts.line()}]"]
-    if failure:
-        text += [ansi_stripped(part) for part in (failure["message"], failure["next"]) if part]
     if log is not None:
         text.append(f"The whole log: %cumulus logs {facts.job_id}")
-    return {"text/html": _html(facts, failure, log), "text/plain": "\n".join(text)}
+    return {"text/html": _html(facts, log), "text/plain": "\n".join(text)}
 
 
-def _html(facts: JobFacts, failure: dict[str, str] | None, log: Piece | None) -> str:
+def _html(facts: JobFacts, log: Piece | None) -> str:
     colour = _COLOURS.get(facts.state.state, _OTHER_COLOUR)
     dot = f'<span style="color:{colour}" aria-hidden="true">●</span>'
     parts = [f"<b>{html.escape(facts.doing())}</b>", html.escape(facts.name), html.escape(facts.took())]
@@ -69,10 +69,6 @@ def _html(facts: JobFacts, failure: dict[str, str] | None, log: Piece | None) ->
     if facts.peak_bytes:
         parts.append(f"peak {memory(facts.peak_bytes)}")
     lines = [f"<div>{dot} {' · '.join(part for part in parts if part)}</div>"]
-    if failure:
-        lines.append(f"<div>{html.escape(ansi_stripped(failure['message']))}</div>")
-        if failure["next"]:
-            lines.append(f"<div>{html.escape(failure['next'])}</div>")
     if log is not None:
         lines.append(_details(facts, log))
     return f'<div style="font-size:.9em;line-height:1.6">{"".join(lines)}</div>'

@@ -44,7 +44,7 @@ def test_a_running_job_says_what_it_has_and_uses(shown: Page) -> None:
     add_card(shown, "a", job(progress=_PROGRESS))
     expect(_card(shown)).to_contain_text("on local-0 · half of GPU 0 (NVIDIA A100), enforced by MPS")
     expect(_card(shown)).to_contain_text("1.2 GiB memory · GPU 43 % · 3.0 GiB GPU memory")
-    expect(_card(shown)).to_contain_text("59 min of its hour left")
+    expect(_card(shown)).to_contain_text("of at most 1 h")
     bar = _card(shown).get_by_role("progressbar", name="epoch 3")
     expect(bar).to_have_attribute("aria-valuenow", "42")
     expect(bar).to_have_attribute("aria-valuetext", "42 %, 420 of 1,000 it")

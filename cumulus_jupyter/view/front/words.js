@@ -54,9 +54,10 @@ export function aboutLeft(seconds) {
   return `about ${lasting(seconds + 30)} left`;
 }
 
-/** What is left of the longest it may run. @param {number} leftS @param {number} durationS */
+/** What is left of the longest it may run, once that is worth a thought. @param {number} leftS @param {number} durationS */
 export function leftOfDuration(leftS, durationS) {
   if (leftS <= 0) return "its time is up";
+  if (leftS > durationS / 2) return `of at most ${lasting(durationS)}`;
   const names = /** @type {Record<number, string>} */ ({ 60: "minute", 3600: "hour", 86400: "day" });
   return `${lasting(leftS)} of its ${names[durationS] ?? lasting(durationS)} left`;
 }

@@ -32,13 +32,12 @@ export function cardOutput(job: JobView, place: RelayPlace | null, logOnly: bool
 }
 
 /** The line of a job that has ended; `tail`: the end of its log, where the output was cut. */
-export function finalOutput(job: JobView, raised: Raised | null, tail: string): IOutput {
+export function finalOutput(job: JobView, tail: string): IOutput {
   const word = WORDS[job.state] ?? job.state.toLowerCase();
   const facts = [word, job.name, took(job), ...placeOf(job)].filter(Boolean);
-  const failure = failureOf(job, raised);
   const dot = `<span style="color:${COLOURS[job.state] ?? OTHER_COLOUR}" aria-hidden="true">●</span>`;
   const first = [`<b>${escaped(word)}</b>`, ...facts.slice(1).map(escaped)].join(' · ');
-  const lines = [`<div>${dot} ${first}</div>`, ...failure.map(line => `<div>${escaped(line)}</div>`)];
+  const lines = [`<div>${dot} ${first}</div>`];
   const whole = `%cumulus logs ${job.id}`;
   if (tail) {
     lines.push(
@@ -47,7 +46,7 @@ export function finalOutput(job: JobView, raised: Raised | null, tail: string): 
     );
   }
   const named = job.name ? [job.name, word, ...facts.slice(2)] : facts;
-  const text = [`[${named.join(' · ')}]`, ...failure, ...(tail ? [`The whole log: ${whole}`] : [])];
+  const text = [`[${named.join(' · ')}]`, ...(tail ? [`The whole log: ${whole}`] : [])];
   return display({
     'text/html': `<div style="font-size:.9em;line-height:1.6">${lines.join('')}</div>`,
     'text/plain': text.join('\n')
@@ -79,14 +78,6 @@ export function errorOutput(job: JobView, raised: Raised | null): IOutput | null
   const next = job.error?.next ?? '';
   const lines = [`${RED}${BOLD}${code}${PLAIN}${RED}: ${message}${PLAIN}`, next, `${DIM}job ${job.id}${PLAIN}`];
   return { output_type: 'error', ename: code, evalue: message, traceback: lines.filter(Boolean) };
-}
-
-function failureOf(job: JobView, raised: Raised | null): string[] {
-  if (raised !== null && raised.traceback.length > 0 && job.state === 'FAILED' && job.error?.code !== LIMIT) {
-    const first = raised.value.split('\n', 1)[0];
-    return [first ? `${raised.name}: ${first}` : raised.name];
-  }
-  return job.error ? [job.error.message.split('\n', 1)[0], job.error.next].filter(Boolean) : [];
 }
 
 function placeOf(job: JobView): string[] {

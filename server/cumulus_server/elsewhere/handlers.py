@@ -86,7 +86,7 @@ class PassHandler(ByActionHandler):
     async def prepare(self, **kwargs: Any) -> None:
         """Authenticate and authorize; then call the relay. Raises ``CumulusError``."""
         await super().prepare(**kwargs)
-        # Declared as optional, and without what HTTP/1 connections have; a request being handled has one of those.
+        # Declared as optional, and without what HTTP/1 connections have; here it is one of those.
         connection: Any = self.request.connection
         connection.set_max_body_size(_NO_LIMIT_BYTES)
         path = crossing.path_below(self.request.path)

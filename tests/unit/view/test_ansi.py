@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cumulus_jupyter.view.ansi import ansi_html, ansi_stripped
+from cumulus_jupyter.view.ansi import ansi_html
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,3 @@ from cumulus_jupyter.view.ansi import ansi_html, ansi_stripped
 )  # fmt: skip
 def test_html(text: str, shown: str) -> None:
     assert ansi_html(text) == shown
-
-
-def test_stripped() -> None:
-    assert ansi_stripped("\x1b[31mred\x1b[0m\r\x07") == "red"
