@@ -32,7 +32,7 @@ def letting_through(gate: InterruptGate | None) -> AbstractContextManager[None]:
 
 
 def kernel_ends(shell: Any) -> bool:
-    """Whether an interrupt just now was no Stop: Jupyter interrupts a kernel before it ends or restarts it."""
+    """Whether an interrupt just now was no Stop: Jupyter interrupts a kernel that it ends or restarts."""
     give_up = time.monotonic() + SHUTDOWN_NEWS_S
     while hasattr(shell, "kernel") and time.monotonic() < give_up:
         if shell.exit_now:
