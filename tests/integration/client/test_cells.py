@@ -131,7 +131,7 @@ def test_a_detached_cell(run: Any, shell: Any, capsys: pytest.CaptureFixture[str
 def test_simulated_gpus(run: Any) -> None:
     run("%cumulus config simulated_gpus=1")
     run("%%cumulus --gpu 0.5\nshare = 1")
-    assert "simulated" in repr(run("%cumulus workers"))
+    assert "Simulated GPU" in repr(run("%cumulus workers"))
     job = run("%cumulus jobs -n 1").items[0]
     assert job.resources.gpu == 0.5 and job.devices[0].simulated
 
