@@ -68,6 +68,7 @@ def test_the_server_is_killed_and_started_again(
     held.open()
     expect(sidebar.job("survivor")).to_contain_text("done")
     expect(card.cancel_button).to_have_count(0)
+    expect(notebook.output(0)).to_contain_text("went on")
 
 
 def test_a_relay_elsewhere_is_killed_and_started_again(
