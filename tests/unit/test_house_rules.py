@@ -100,7 +100,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_the_lock_file_names_no_place_to_download_from() -> None:
-    # npm leaves them out with --omit-lockfile-registry-resolved; what it says of funding is taken out by hand.
+    # npm leaves them out with --omit-lockfile-registry-resolved; what it says of funding, a hand does.
     assert not _lines_matching(re.compile(r'"resolved"|\.tgz\b|://'), [LOCK])
 
 
