@@ -6,9 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[2] / "worker-setup" / "setup-worker.sh"
-_S = 60.0
+from tests.patience import LIMIT_S
 
+SCRIPT = Path(__file__).resolve().parents[2] / "worker-setup" / "setup-worker.sh"
 
 class Script:
     """Runs code with the script's functions; the commands in ``commands`` come before this host's."""
@@ -35,7 +35,7 @@ class Script:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_S,
+            timeout=LIMIT_S,
             check=False,
         )
 

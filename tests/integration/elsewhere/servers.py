@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,17 +19,11 @@ import psutil
 
 from tests.homes import wait_for
 from tests.patience import LIMIT_S
+from tests.ports import free_port
 
 RELAY_TOKEN = "the-relay's-own-secret-5f1c"
 JUPYTER_TOKEN = "the-jupyter-server's-secret-9a2e"
 API = "/cumulus/api/v1"
-
-
-def free_port() -> int:
-    """One that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import LIMIT_S
+
 ROOT = Path(__file__).resolve().parents[3]
 SH = shutil.which("sh") or "sh"
 NPM = """#!{sh}
@@ -50,7 +52,7 @@ class Sources:
         command = [sys.executable, "-S", str(self.lab / "build_lab.py"), *arguments]
         path = f"{self.commands}:{self.tools}"
         return subprocess.run(
-            command, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=60
+            command, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=LIMIT_S
         )
 
     @property
@@ -130,7 +132,7 @@ def test_a_wheel_that_cannot_have_it_says_how_to_go_without(sources: Sources, tm
         env={**os.environ, "PYTHONPATH": str(sources.lab), "PATH": str(sources.commands)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
     )
     assert done.returncode == 1
     assert "The JupyterLab extension cannot be built: npm install" in done.stderr

@@ -28,6 +28,7 @@ from cumulus_server.handlers import ENROLMENT_ROUTES, ROUTES
 from cumulus_server.reconcile.launch import Address
 from cumulus_server.relay.tokens import new_token
 from tests.fakes.executor import FakeExecutor, FakeWorld
+from tests.patience import LIMIT_S
 
 from .harness import TOKEN, Server
 from .test_auth import HOST, METHODS, RUNNER
@@ -77,7 +78,7 @@ async def ask(
         context.verify_flags |= ssl.VERIFY_X509_STRICT  # as newer Pythons do by themselves
     request = HTTPRequest(
         f"{address.url}{API_PATH}{path}", method, headers=headers, ssl_options=context,
-        body=json.dumps(body).encode() if isinstance(body, dict) else body, request_timeout=30,
+        body=json.dumps(body).encode() if isinstance(body, dict) else body, request_timeout=LIMIT_S,
         allow_nonstandard_methods=True,
     )  # fmt: skip
     return await AsyncHTTPClient().fetch(request, raise_error=False)
@@ -134,7 +135,7 @@ async def test_a_strangers_large_body_is_not_read(server: Server, route: str, an
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         head = f"POST {address.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {'0' * 64}\r\n"
         writer.write(f"{head}Content-Length: {100 << 20}\r\n\r\n".encode())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT_S):
             assert f" {answer} " in (await reader.readline()).decode()
         writer.close()
 

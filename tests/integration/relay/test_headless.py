@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import pytest
 
 from tests.homes import wait_for
 from tests.patience import LIMIT_S
+from tests.ports import free_port
 
 TOKEN = "a-secret-of-the-test"
 
@@ -157,9 +157,7 @@ def test_after_a_kill_every_job_is_there(state_dir: Path) -> None:
 
 def test_a_second_relay_passes_on_and_takes_over(state_dir: Path, relay: Relay) -> None:
     first = relay.facts()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     second = Relay(state_dir, f"--port={port}")
     assert wait_for(lambda: "live relay of this state folder" in second.said(), LIMIT_S)
     status, answer = second.ask("GET", "/health", url=f"http://127.0.0.1:{port}/")

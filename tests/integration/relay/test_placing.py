@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import LIMIT_S
+
 from .test_headless import Relay
 
 PROGRAM = {"kind": "cell", "source": "x = 1"}
@@ -88,6 +90,6 @@ def test_an_executor_that_is_not_configured_is_told_with_how_to(tmp_path: Path) 
 
 def test_an_executor_that_does_not_exist_ends_the_start(tmp_path: Path) -> None:
     relay = Relay(tmp_path / "state", "--Cumulus.executors=dokcer")
-    assert relay.process.wait(60) == 1
+    assert relay.process.wait(LIMIT_S) == 1
     relay.end()
     assert "there is no executor 'dokcer'" in relay.said()

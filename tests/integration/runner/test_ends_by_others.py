@@ -19,7 +19,7 @@ NEVER_S = 10 * LIMIT_S
 UNTIL_TOLD = "import os\nwhile not os.path.exists({gate!r}): time.sleep(0.01)\n"
 
 
-def started(runner: ServedRunner, source: str, grace_s: float = 5.0, **options: object) -> FakeJob:
+def started(runner: ServedRunner, source: str, grace_s: float = NEVER_S, **options: object) -> FakeJob:
     job = runner.assign(FakeJob({"source": WAITING + source}, **options), grace_s=grace_s)
     job.wait_for_text("on\n")
     return job
@@ -38,7 +38,7 @@ def state_of(job: FakeJob) -> str:
 
 def test_cancel_lets_finally_run(runner: ServedRunner) -> None:
     source = f"kept = 1\ntry:\n    time.sleep({NEVER_S})\nfinally:\n    print('cleaned')"
-    job = started(runner, source, grace_s=NEVER_S)
+    job = started(runner, source)
     job.cancel.set()
     finished(runner, job)
     assert state_of(job) == "CANCELLED"
@@ -122,7 +122,7 @@ def test_killed_runner_takes_its_job_along(relay: FakeRelay, tmp_path: Path) -> 
 
 
 def test_fenced_job_is_ended_at_once(runner: ServedRunner) -> None:
-    job = started(runner, "while True:\n    print('.')\n    time.sleep(0.01)", grace_s=NEVER_S)
+    job = started(runner, "while True:\n    print('.')\n    time.sleep(0.01)")
     job.fenced = True
     assert runner.read()["done"] == job.id
     assert job.outcome is None

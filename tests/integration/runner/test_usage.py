@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from tests.fakes.runner_relay import FakeJob
 from tests.fakes.served_runner import ServedRunner
 
 
-def test_a_short_job_has_its_memory_too(runner: ServedRunner) -> None:
-    job = runner.run("import time\nkept = bytearray(50_000_000)\ntime.sleep(1.5)\ndel kept, time")
-    (used,) = job.of_type("resources")
-    assert used["memory_bytes"] > 50_000_000 and used["cpu_percent"] >= 0
-    assert used["gpu_percent"] is used["gpu_memory_bytes"] is None
+def run_until_told(runner: ServedRunner, told: Path, source: str, **assigned: Any) -> FakeJob:
+    """A job that holds 150 MB until a report has them."""
+    held = "import os, time\nkept = b'x' * 150_000_000\n"
+    wait = f"while not os.path.exists({str(told)!r}): time.sleep(0.01)\ndel kept, os, time"
+    job = runner.assign(FakeJob({"source": f"{held}{source}\n{wait}"}), **assigned)
+    job.wait_for(lambda: any(used["memory_bytes"] > 150_000_000 for used in job.of_type("resources")))
+    told.touch()
+    assert job.wait_for_end() == {"state": "COMPLETED", "message": "", "error": None}
+    assert runner.read()["done"] == job.id
+    return job
 
 
-def test_a_gpu_without_a_driver_costs_the_figures_only(runner: ServedRunner) -> None:
-    cell = FakeJob({"source": "import time\nprint('here')\ntime.sleep(1.5)\ndel time"})
-    job = runner.assign(cell, env={"CUDA_VISIBLE_DEVICES": "GPU-none"})
-    job.wait_for_end()
-    runner.read()
-    assert job.outcome == {"state": "COMPLETED", "message": "", "error": None}
-    (used,) = job.of_type("resources")
-    assert used["gpu_percent"] is used["gpu_memory_bytes"] is None and job.text("stdout") == "here\n"
+def test_a_jobs_memory_is_told_while_it_runs(runner: ServedRunner, tmp_path: Path) -> None:
+    for used in run_until_told(runner, tmp_path / "told", "").of_type("resources"):
+        assert used["cpu_percent"] >= 0
+        assert used["gpu_percent"] is used["gpu_memory_bytes"] is None
+
+
+def test_a_gpu_without_a_driver_costs_the_figures_only(runner: ServedRunner, tmp_path: Path) -> None:
+    env = {"CUDA_VISIBLE_DEVICES": "GPU-none"}
+    job = run_until_told(runner, tmp_path / "told", "print('here')", env=env)
+    assert job.text("stdout") == "here\n"
+    for used in job.of_type("resources"):
+        assert used["gpu_percent"] is used["gpu_memory_bytes"] is None
     assert runner.log.read_text() == ""

@@ -17,6 +17,7 @@ from cumulus_worker.setup.services import init_script
 from cumulus_worker.setup.telling import Failed
 from tests.fakes.engine_socket import EngineSocket
 from tests.fakes.enrolment_relay import EnrolmentRelay
+from tests.patience import LIMIT_S
 
 from .conftest import KEY
 
@@ -121,7 +122,7 @@ def test_a_manager_that_cannot_be_reached(kept: Path, own_engine: EngineSocket) 
             "in another Swarm already, that of 192.0.2.9:2377",
         ),
         ({"ControlAvailable": True}, "This host is a manager of a Swarm"),
-        ({"LocalNodeState": "locked"}, "its state there is locked"),
+        ({"LocalNodeState": "locked"}, "in another Swarm already: locked"),
     ],
 )
 def test_a_host_of_another_swarm_is_left_there(
@@ -170,5 +171,5 @@ def test_what_ends_is_started_again_until_it_is_stopped(tmp_path: Path) -> None:
         assert kept.stdout.readline() == "started\n"
         (child,) = children.read_text().split()
         kept.send_signal(signal.SIGTERM)
-        assert kept.wait(30) == 0
+        assert kept.wait(LIMIT_S) == 0
     assert not Path(f"/proc/{child}").exists()

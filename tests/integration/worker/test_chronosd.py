@@ -10,10 +10,10 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from cumulus_worker.client import Client
+from tests.homes import wait_for
 from tests.patience import LIMIT_S
 
 from .daemons import Daemon
@@ -84,8 +84,7 @@ def test_the_end_by_a_signal_is_clean(daemon: Daemon) -> None:
 def test_a_booking_ends_by_itself(daemon: Daemon) -> None:
     partition = daemon.ask("create 0 1.0 1")["partition"]
     # Nothing has to be asked for a time to be over: whoever only watches the ledger sees it.
-    while partition in daemon.ledger.read_text():
-        time.sleep(0.05)
+    assert wait_for(lambda: partition not in daemon.ledger.read_text(), LIMIT_S)
     assert daemon.ask("release " + partition)["error"]["code"] == "NOT_FOUND"
 
 
@@ -116,7 +115,7 @@ def test_only_its_group_may_use_the_socket(daemon: Daemon) -> None:
 def test_a_second_daemon_does_not_start(daemon: Daemon) -> None:
     daemon.ask("create 0 0.5 60")
     second = daemon.spawn()
-    assert second.wait(60) == 1
+    assert second.wait(LIMIT_S) == 1
     assert f"another chronosd has the ledger {daemon.ledger}" in daemon.log.read_text()
     assert len(daemon.ask("list")["partitions"]) == 1
 
@@ -124,7 +123,7 @@ def test_a_second_daemon_does_not_start(daemon: Daemon) -> None:
 def test_wrong_devices_end_the_start(daemon: Daemon) -> None:
     daemon.stop()
     daemon.environment["CUMULUS_CHRONOS_DEVICES"] = "{"
-    assert daemon.spawn().wait(60) == 1
+    assert daemon.spawn().wait(LIMIT_S) == 1
     assert "CUMULUS_CHRONOS_DEVICES: not a JSON list of devices" in daemon.log.read_text()
 
 
@@ -168,10 +167,11 @@ def test_what_is_no_command_line_is_answered_or_hung_up_on(daemon: Daemon) -> No
 
 def test_a_daemon_that_hangs_is_told(daemon: Daemon) -> None:
     assert daemon.process is not None
-    client = Client(str(daemon.socket), timeout_s=0.2)
+    client, hasty = Client(str(daemon.socket), LIMIT_S), Client(str(daemon.socket), timeout_s=0.2)
     assert client.ask(["list"])["exit"] == 0
     daemon.process.send_signal(signal.SIGSTOP)
-    error = client.ask(["list"])["answer"]["error"]
+    error = hasty.ask(["list"])["answer"]["error"]
+    hasty.close()
     assert error["code"] == "UNAVAILABLE" and "ended or hangs" in error["message"]
     daemon.process.send_signal(signal.SIGCONT)
     assert client.ask(["list"])["exit"] == 0

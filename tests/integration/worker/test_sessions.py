@@ -12,6 +12,7 @@ from typing import Any
 from cumulus_worker import __version__
 from cumulus_worker import session as sessions
 from cumulus_worker.client import Client
+from tests.patience import LIMIT_S
 
 from .daemons import Daemon
 
@@ -45,7 +46,7 @@ class Session:
         return answer
 
     def end(self) -> None:
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=LIMIT_S)
         assert (self.process.returncode, out, err) == (0, "", "")
 
 
