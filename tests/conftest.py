@@ -8,10 +8,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.homes import Home, fresh_home
 
 pytest_plugins = ["tests.rig.fixtures"]
+# Here as in continuous integration: the same examples each time, and none is too slow.
+settings.load_profile("ci")
 
 
 def _restore(before: dict[str, str]) -> None:
