@@ -70,13 +70,14 @@ def to_target(error: CumulusError) -> Callable[[Transaction, JobRow], JobRow]:
 
 
 def of_attempt(
-    job_id: str, attempt: int, end: Callable[[Transaction, JobRow], JobRow]
+    job_id: str, attempt: int, end: Callable[[Transaction, JobRow], JobRow], *, unclaimed: bool = False
 ) -> Callable[[Transaction], JobRow]:
-    """``end``, unless this attempt is not the live one any more."""
+    """``end``, unless this attempt is not the live one any more; ``unclaimed``: or has a runner by now."""
 
     def run(tx: Transaction) -> JobRow:
         job = jobs.get(tx, job_id)
-        return end(tx, job) if job.attempt == attempt and job.status in LIVE else job
+        live = job.attempt == attempt and job.status in LIVE
+        return end(tx, job) if live and not (unclaimed and job.claimed) else job
 
     return run
 

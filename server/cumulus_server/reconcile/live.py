@@ -155,10 +155,10 @@ class LiveAttempts:
         left_s = watch.since + executor.claim_timeout_s - _now()
         if left_s > 0:
             return left_s
-        self._forced.add((job.id, job.attempt))
-        return await self._lost(job, InstanceStatus(False, message="it did not report in time"))
+        return await self._lost(job, InstanceStatus(False, message="it did not report in time"), silent=True)
 
-    async def _lost(self, job: JobRow, status: InstanceStatus) -> float | None:
+    async def _lost(self, job: JobRow, status: InstanceStatus, *, silent: bool = False) -> float | None:
+        """``silent``: nothing is known of the instance but that no runner has claimed the attempt."""
         reason = status.message or "it ended without a word"
         if status.exit_code in _UNFIT:
             self._start_failures[job.id] = endings.START_TRIES
@@ -172,7 +172,9 @@ class LiveAttempts:
             end = endings.unbooked(unbooked, job.worker, failures)
         else:
             end = endings.lost(reason, failures, status.next)
-        await self._store.run(endings.of_attempt(job.id, job.attempt, end))
+        after = await self._store.run(endings.of_attempt(job.id, job.attempt, end, unclaimed=silent))
+        if silent and after.status != RUNNING:
+            self._forced.add((job.id, job.attempt))
         return 0.0 if job.claimed else min(5.0, 0.1 * 2**failures)
 
     async def _explained(self, job: JobRow, reason: str) -> str:

@@ -172,6 +172,10 @@ class Reconciler:
 
     async def _step(self, job_id: str) -> float | None:
         job = await self.store.run(lambda tx: jobs.find(tx, job_id))
+        if job is not None and job.status == QUEUED and job.target != "COMPLETED":
+            # Before what it holds is given back, which may have to wait for somebody who is away.
+            self._leave_line(job_id)
+            job = await self.store.run(endings.of_queued(job_id, endings.to_target(Unavailable())))
         if job is not None and not job.released and (job.ended or job.status == QUEUED):
             job = await self.live.release(job)
             self._give_back(job_id)
@@ -184,10 +188,6 @@ class Reconciler:
         return await self.live.tend(job)
 
     async def _queued(self, job: JobRow) -> float | None:
-        if job.target != "COMPLETED":
-            self._leave_line(job.id)
-            await self.store.run(endings.of_queued(job.id, endings.to_target(Unavailable())))
-            return None
         ask = self._ask(job)
         if job.id not in self._placed and job.id not in self.scheduler.line:
             self.scheduler.line.add(ask)

@@ -32,11 +32,10 @@ async def recover(loop: Reconciler, awaited: Collection[str] = ()) -> None:
     owned = await _owned(loop, [executor for name, executor in loop.executors.items() if name not in awaited])
     rows, shares = await loop.store.run(_held)
     for job in rows:
-        if job.executor in awaited:
-            if job.status in LIVE:
-                loop.live.watch(job.id, job.attempt)
-        elif not job.released:
-            await _take(loop, job, shares, owned)
+        if job.executor in awaited and job.status in LIVE:
+            loop.live.watch(job.id, job.attempt)
+    held = [job for job in rows if not job.released and job.executor not in awaited]
+    await _take(loop, held, shares, owned)
     await _destroy_unwanted(loop, owned, rows)
     for job in rows:
         loop.wake(job.id)
@@ -52,8 +51,7 @@ async def take_over(loop: Reconciler, executor: Executor) -> None:
     rows, shares = await loop.store.run(_held)
     loop.inventory.keep(executor, workers)
     mine = [job for job in rows if job.executor == executor.name and not job.released]
-    for job in mine:
-        await _take(loop, job, shares, owned)
+    await _take(loop, mine, shares, owned)
     await _destroy_unwanted(loop, owned, rows)
     for job in mine:
         loop.wake(job.id)
@@ -85,11 +83,14 @@ def _held(tx: Transaction) -> tuple[list[JobRow], Shares]:
     return attempts.load_unfinished(tx), shares
 
 
-async def _take(loop: Reconciler, job: JobRow, shares: Shares, owned: Found) -> None:
-    """Book what an attempt holds, and adopt its instance where it is live."""
-    _book(loop, job, tuple(shares.get(job.id, ())))
-    if job.status in LIVE:
-        await _adopt(loop, job, owned)
+async def _take(loop: Reconciler, held: list[JobRow], shares: Shares, owned: Found) -> None:
+    """Book what attempts hold, and adopt the instances of those that are live."""
+    # All of it at once: by the end of a wait, a job may have ended and given back what it held.
+    for job in held:
+        _book(loop, job, tuple(shares.get(job.id, ())))
+    for job in held:
+        if job.status in LIVE:
+            await _adopt(loop, job, owned)
 
 
 def _book(loop: Reconciler, job: JobRow, shares: tuple[Share, ...]) -> None:

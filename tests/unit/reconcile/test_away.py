@@ -197,6 +197,54 @@ async def test_a_cancel_while_the_engine_is_away_is_told_at_once() -> None:
 
 
 @virtual
+async def test_a_job_that_waits_for_another_attempt_is_cancelled_at_once() -> None:
+    """What its last attempt has left cannot be removed yet."""
+    bench = FarBench()
+    bench.runner.default_s = 300
+    relay = await bench.relay()
+    job_id = await relay.submit(executor="far", retries=1)
+    await relay.until(job_id, "RUNNING")
+    bench.far.leave(noticed=False)
+    bench.far_world.kill((job_id, 1))
+    await relay.until(job_id, "QUEUED")
+    began = now()
+    await relay.cancel(job_id)
+    await relay.until(job_id, "CANCELLED", timeout_s=100)
+    assert now() - began < 1
+    bench.far.come()
+    await relay.released(job_id)
+    assert not bench.far_world.instances
+
+
+@virtual
+async def test_a_job_that_ends_while_others_are_taken_over_keeps_no_room() -> None:
+    bench = FarBench()
+    bench.runner.default_s = 100
+    relay = await bench.relay()
+    jobs = [await relay.submit(executor="far") for _ in range(2)]
+    bench.runner.run_s[jobs[1]] = 30
+    for job_id in jobs:
+        await relay.until(job_id, "RUNNING")
+    await relay.crash()
+    relay = FakeRelay(
+        bench.store, [FakeExecutor(bench.world), far := DistantExecutor(bench.far_world, name="far")]
+    )
+    recover = far.recover
+
+    async def slow(handle: dict[str, Any]) -> Any:
+        await asyncio.sleep(60)
+        return await recover(handle)
+
+    far.recover = slow  # type: ignore[method-assign]
+    await relay.start()
+    bench.runner.relay = relay
+    for job_id in jobs:
+        assert (await relay.released(job_id)).status == "COMPLETED"
+    await asyncio.sleep(100)
+    assert not relay.scheduler.capacity.rooms["far"].holds
+
+
+@virtual
 async def test_an_engine_that_leaves_while_it_is_taken_up_is_taken_up_later() -> None:
     bench = FarBench()
     bench.runner.default_s = 100

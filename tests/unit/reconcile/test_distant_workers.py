@@ -63,6 +63,22 @@ async def test_a_runner_that_never_reported_is_explained() -> None:
 
 
 @virtual
+async def test_a_runner_that_reports_while_its_silence_is_looked_into_goes_on() -> None:
+    bench = FarBench()
+    bench.runner.claim_delay_s, bench.runner.default_s = 21, 50
+    relay = await bench.relay(claim_timeout_s=20)
+
+    async def explain(handle: object) -> str:
+        await asyncio.sleep(5)
+        return "it takes its time"
+
+    bench.far.explain = explain  # type: ignore[method-assign]
+    job_id = await relay.submit(executor="far")
+    ended = await relay.released(job_id)
+    assert (ended.status, ended.attempt) == ("COMPLETED", 1)
+
+
+@virtual
 async def test_what_can_never_run_a_job_is_tried_once() -> None:
     async def unfit(instance: FakeInstance) -> int:
         return 78
