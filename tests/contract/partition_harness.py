@@ -15,6 +15,7 @@ from cumulus_server.workers.remotes import Remotes
 from cumulus_server.workers.ssh import Host as SshHost
 from tests.fakes.chronos import FakeChronos, FakeNode, FakeRemote
 from tests.integration.worker.hosts import Host
+from tests.patience import LIMIT_S
 from tests.rig.docker import docker
 
 NODE, NOWHERE = "node", "nowhere"
@@ -75,7 +76,7 @@ class HostHarness:
 
     def connect(self) -> None:
         """Begin anew, on the event loop that runs now."""
-        self.remotes = Remotes(lambda: self.key, timeout_s=10.0)
+        self.remotes = Remotes(lambda: self.key, timeout_s=LIMIT_S)
         self.remotes.know({NODE: self.there, NOWHERE: replace(self.there, port=1)})
         self.remote: Remote = self.remotes
 

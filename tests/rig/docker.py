@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+import threading
 from collections.abc import Sequence
 
 _PIECE_BYTES = 1 << 20
+#: Seconds after which an engine that takes no image any more is given up.
+_COPY_S = 1200.0
 
 
 class DockerFailed(Exception):
@@ -40,7 +43,7 @@ def lines(*arguments: str, host: str = "") -> list[str]:
 def answers(host: str = "") -> bool:
     """Whether an engine answers at ``host``."""
     with contextlib.suppress(DockerFailed):
-        return bool(docker("version", "--format", "{{.Server.Version}}", host=host, timeout_s=10.0))
+        return bool(docker("version", "--format", "{{.Server.Version}}", host=host, timeout_s=60.0))
     return False
 
 
@@ -62,6 +65,9 @@ def copy_image(image: str, hosts: Sequence[str]) -> None:
     with contextlib.ExitStack() as stack:
         loads = [stack.enter_context(_piped("load", "--quiet", host=host)) for host in lacking]
         save = stack.enter_context(_piped("save", image))
+        guard = threading.Timer(_COPY_S, lambda: [process.kill() for process in (save, *loads)])
+        guard.start()
+        stack.callback(guard.cancel)
         _pour(save, loads)
         failed = [_complaint(process) for process in (save, *loads) if process.wait()]
     if failed:

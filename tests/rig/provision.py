@@ -29,10 +29,9 @@ _DEBIAN_MINORS = ("3.11", "3.13")
 HOW_TO = "start a Docker Engine that you may use (sudo apt-get install docker.io), or be root on Debian"
 #: What to do where there is no browser.
 HOW_TO_BROWSE = "install Chromium (sudo apt-get install chromium), or be root on Debian"
-_ENGINE_S = 600.0
-_BROWSER_S = 600.0
-_PAGES_S = 600.0
-_IMAGE_S = 1200.0
+#: Guards against hanging, for slow mirrors of packages too.
+_ENGINE_S = _BROWSER_S = _PAGES_S = 1200.0
+_IMAGE_S = 1800.0
 _TAIL_LINES = 15
 
 
@@ -99,11 +98,14 @@ def build(image: str) -> None:
 
 
 def node_images() -> None:
-    """Build the images of the rig's nodes, and of hosts that are none yet."""
+    """Build the images of the rig's nodes, of hosts that are none yet, and of a worker's host."""
+    from tests.integration.worker import hosts
+
     with _one_at_a_time():
         try:
             node.image()
             host.image()
+            hosts.image()
         except DockerFailed as error:
             raise Lacking(str(error)) from None
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.homes import alive
+from tests.patience import LIMIT_S
 from tests.rig import host, node
 from tests.rig.docker import DockerFailed, answers, copy_image, docker, lines
 
@@ -23,7 +24,8 @@ MANAGER = "manager"
 WORKERS = 2
 _RUN = "-run"
 _SWARM_PORT = 2377
-_READY_S = 60.0
+_READY_S = LIMIT_S
+_REMOVED_S = 5 * LIMIT_S
 #: A switched-off network card: nothing in, nothing out, and nothing of the containers within.
 _CUT = (("PREROUTING", "-i"), ("POSTROUTING", "-o"))
 
@@ -136,9 +138,9 @@ class Rig:
             if paused:
                 docker("unpause", *paused)
             if containers := lines("ps", "--all", "--quiet", *mine):
-                docker("rm", "--force", "--volumes", *containers)
+                docker("rm", "--force", "--volumes", *containers, timeout_s=_REMOVED_S)
             if volumes := lines("volume", "ls", "--quiet", *mine):
-                docker("volume", "rm", "--force", *volumes)
+                docker("volume", "rm", "--force", *volumes, timeout_s=_REMOVED_S)
             if networks := lines("network", "ls", "--quiet", *mine):
                 docker("network", "rm", *networks)
             shutil.rmtree(self._folder, ignore_errors=True)

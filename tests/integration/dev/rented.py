@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.homes import alive, wait_for
+from tests.patience import LIMIT_S
 from tests.rig import node
 from tests.rig.docker import answers, docker, lines
 from tests.rig.rig import LABEL, default_name, run_name, sockets
@@ -18,7 +19,6 @@ from tests.rig.rig import LABEL, default_name, run_name, sockets
 PORTS = ("22", "2377", "8443")
 #: Number of its inner bridge: no node of a rig has it.
 _NUMBER = 99
-_READY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def host(public_key: str, *, engine: bool = True) -> Iterator[Host]:
         made = Host(name, bridge["Gateway"], f"unix://{folder / 'rented.sock'}")
         script = 'mkdir -p -m 700 ~/.ssh && echo "$0" >~/.ssh/authorized_keys'
         made.shell("sh", "-c", script, public_key)
-        assert not engine or wait_for(lambda: answers(made.engine), _READY_S)
+        assert not engine or wait_for(lambda: answers(made.engine), LIMIT_S)
         yield made
     finally:
         _remove(name)

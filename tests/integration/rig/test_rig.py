@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.homes import wait_for
+from tests.patience import LIMIT_S
 from tests.rig import Rig
 from tests.rig.docker import answers, docker, image_id, lines
 from tests.rig.rig import LABEL, run_name
 
-#: Swarm asks each worker every five seconds, and gives it up after three of those.
-_SEEN_DOWN_S = 30.0
 _TICKING = "import itertools, time\nfor n in itertools.count(): print(n, flush=True); time.sleep(0.05)"
 
 
@@ -57,21 +56,21 @@ def test_a_paused_host_freezes_its_containers(small: Rig, ticking: str) -> None:
     assert {task: _read(task.parent / "stat").split()[13:15] for task in tasks} == before
     small.unpause("worker1")
     ticks = _ticks(small, ticking)
-    assert wait_for(lambda: _ticks(small, ticking) > ticks, 10.0)
+    assert wait_for(lambda: _ticks(small, ticking) > ticks, LIMIT_S)
 
 
 def test_a_host_that_is_cut_off_or_killed_is_seen_to_be_down_and_comes_back(small: Rig, ticking: str) -> None:
     small.cut("worker1")
-    assert wait_for(lambda: "worker1" not in small.ready(), _SEEN_DOWN_S)
+    assert wait_for(lambda: "worker1" not in small.ready(), LIMIT_S)
     ticks = _ticks(small, ticking)
-    assert wait_for(lambda: _ticks(small, ticking) > ticks, 10.0), "what runs there goes on"
+    assert wait_for(lambda: _ticks(small, ticking) > ticks, LIMIT_S), "what runs there goes on"
     small.mend("worker1")
-    assert wait_for(lambda: "worker1" in small.ready(), _SEEN_DOWN_S)
+    assert wait_for(lambda: "worker1" in small.ready(), LIMIT_S)
 
     small.kill("worker1")
     assert not answers(small.engine("worker1"))
     small.start("worker1")
-    assert small.is_up()
+    assert wait_for(small.is_up, LIMIT_S)
 
 
 def test_nothing_is_left_of_a_rig(small: Rig) -> None:

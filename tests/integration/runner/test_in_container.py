@@ -166,10 +166,13 @@ def test_a_relay_that_nobody_finds_is_told(runners: Runners, relay: FakeRelay) -
     given, command = runners.command(job, "--network", "none")
     script = (
         "import subprocess, sys\n"
+        f"runner = subprocess.Popen([sys.executable, *{command!r}], stderr=subprocess.PIPE, text=True)\n"
+        "sys.stderr.write(runner.stderr.readline())\n"
         "try:\n"
-        f"    subprocess.run([sys.executable, *{command!r}], timeout=5)\n"
+        "    runner.wait(2)\n"
         "except subprocess.TimeoutExpired:\n"
-        "    pass"
+        "    runner.kill()\n"
+        "sys.stderr.write(runner.stderr.read())"
     )
     ended = runners.start("-c", script, options=given)
     assert ended.err.splitlines() == [

@@ -20,7 +20,6 @@ from tests.rig.docker import docker, image_id
 _ROOT = Path(__file__).resolve().parents[3]
 _RECIPE = Path(__file__).with_name("host") / "Dockerfile"
 _IMAGES = _ROOT / "job-image"
-_BUILD_S = 600.0
 
 #: What is done on a host before anything can be booked: the package is put there, and its commands.
 _SET_UP = """
@@ -42,13 +41,13 @@ def image() -> str:
     name = f"cumulus-worker-host:{recipe}"
     if image_id(name):
         return name
-    subprocess.run([_IMAGES / "make-base", node.SUITE, node.BASE], check=True, timeout=_BUILD_S)
+    subprocess.run([_IMAGES / "make-base", node.SUITE, node.BASE], check=True, timeout=node.BUILD_S)
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(_RECIPE, folder)
         pip = Path(folder, "pip")
         pip.mkdir()
         subprocess.run([sys.executable, _IMAGES / "pip-settings", pip], check=True, timeout=LIMIT_S)
-        docker("build", "--build-arg", f"BASE={node.BASE}", "--tag", name, folder, timeout_s=_BUILD_S)
+        docker("build", "--build-arg", f"BASE={node.BASE}", "--tag", name, folder, timeout_s=node.BUILD_S)
     return name
 
 
@@ -102,7 +101,3 @@ class Host:
         """Let the relay's key in, through the gate."""
         line = self.try_("python3", "-c", _AUTHORIZE, public_key).stdout.strip()
         self.sh(f"mkdir -p {Path(_AUTHORIZED_KEYS).parent}; echo '{line}' >{_AUTHORIZED_KEYS}")
-
-    def process_kib(self, field: str) -> int:
-        """A figure of the daemon's memory, such as ``VmRSS``."""
-        return int(self.sh(f"awk '/^{field}:/ {{ print $2 }}' /proc/{self.daemon()}/status"))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncssh
 
+from tests.patience import LIMIT_S
 from tests.rig import node
 from tests.rig.docker import DockerFailed, docker, image_id
 
@@ -25,7 +26,7 @@ _PIP_SETTINGS = FOLDER.parents[2] / "job-image" / "pip-settings"
 _BRIDGE = "10.214.100.1/24"
 _POOL = "10.215.0.0/16"
 _SSH_PORT = 22
-_CONNECT_S = 30.0
+_CONNECT_S = LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def image(suite: str = "trixie") -> str:
         for name in ("Dockerfile", "start"):
             shutil.copy2(FOLDER / name, context)
         (context / "pip").mkdir()
-        subprocess.run([sys.executable, _PIP_SETTINGS, context / "pip"], check=True, timeout=60.0)
+        subprocess.run([sys.executable, _PIP_SETTINGS, context / "pip"], check=True, timeout=LIMIT_S)
         settings = context / "pip" / "pip.conf"
         settings.write_text(settings.read_text() + "cert = /etc/ssl/pip.pem\n")
         files = sorted(path for path in context.rglob("*") if path.is_file())
@@ -82,7 +83,8 @@ def image(suite: str = "trixie") -> str:
         name = f"cumulus-rig-host:{suite}-{recipe[:12]}"
         if not image_id(name):
             base = node.make_base(suite, BASES[suite])
-            docker("build", "--build-arg", f"BASE={base}", "--tag", name, str(context), timeout_s=600.0)
+            order = ("build", "--build-arg", f"BASE={base}", "--tag", name, str(context))
+            docker(*order, timeout_s=node.BUILD_S)
     return name
 
 
@@ -124,7 +126,7 @@ def answers(address: str) -> bool:
     """Whether an SSH server answers there."""
     with (
         contextlib.suppress(OSError),
-        socket.create_connection((address, _SSH_PORT), timeout=1.0) as connection,
+        socket.create_connection((address, _SSH_PORT), timeout=10.0) as connection,
     ):
         return connection.recv(4) == b"SSH-"
     return False

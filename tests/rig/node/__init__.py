@@ -13,6 +13,8 @@ FOLDER = Path(__file__).resolve().parent
 #: Python's minor and Debian's name of the release that the image is made of: it has an engine with API 1.45.
 BASE = "cumulus-base:py3.13"
 SUITE = "trixie"
+#: Seconds that an image may take, from slow mirrors too.
+BUILD_S = 1200.0
 _MAKE_BASE = FOLDER.parents[2] / "job-image" / "make-base"
 #: As near to --privileged as a machine allows that lacks a capability itself.
 RIGHTS = (
@@ -32,7 +34,7 @@ def image() -> str:
     name = f"cumulus-rig-node:{recipe[:12]}"
     if not image_id(name):
         base = make_base(SUITE, BASE)
-        docker("build", "--build-arg", f"BASE={base}", "--tag", name, str(FOLDER), timeout_s=600.0)
+        docker("build", "--build-arg", f"BASE={base}", "--tag", name, str(FOLDER), timeout_s=BUILD_S)
     return name
 
 
@@ -66,7 +68,7 @@ def make_base(suite: str, base: str) -> str:
     """See to the image that a host's is made of; its name."""
     try:
         done = subprocess.run(
-            [_MAKE_BASE, suite, base], capture_output=True, text=True, timeout=600.0, check=False
+            [_MAKE_BASE, suite, base], capture_output=True, text=True, timeout=BUILD_S, check=False
         )
     except FileNotFoundError as error:
         raise DockerFailed([str(_MAKE_BASE)], str(error)) from None
