@@ -137,3 +137,13 @@ async def test_an_end_while_the_engine_is_away_is_told_afterwards(
     assert "SIGKILL" in (await containers.end_of(killed)).status.message
     assert "not there any more" in (await containers.end_of(removed)).status.message
     assert len(containers.ends.told) == 2
+
+
+async def test_a_job_that_starts_while_the_engine_is_looked_at_has_not_ended(containers: Containers) -> None:
+    """It was not among the containers when these were listed."""
+    request = await containers.start(WAIT)
+    await containers.world.running(request)
+    await containers.executor.connected([])
+    assert not containers.ends.told
+    await containers.world.kill(request)
+    assert "SIGKILL" in (await containers.end_of(request)).status.message

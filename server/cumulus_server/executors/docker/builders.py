@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
+from ..base import InstanceStatus
 from ..containers import environments
 from ..containers.engine import Engine
 from ..containers.plan import RELAY, ROLE, ContainerPlan
@@ -40,9 +41,12 @@ class Builders:
             marks = self._marks
             await self._engine.call(lambda client: client.api.create_volume(self.volume, labels=marks))
             await self._make(wanted)
+            status = InstanceStatus(True)
             async with asyncio.timeout(_BUILD_S):
-                await over.wait()
-            status = await self._engine.call(partial(instances.status, name=wanted.name))
+                while status.alive:  # what is told of its end may be from before it began
+                    await over.wait()
+                    over.clear()
+                    status = await self._engine.call(partial(instances.status, name=wanted.name))
             if status.exit_code != 0:
                 log.info("an environment could not be built: %s", status.message)
             return status.exit_code == 0

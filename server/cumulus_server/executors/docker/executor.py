@@ -283,6 +283,8 @@ class DockerExecutor:
         status = InstanceStatus(False, 0, words.of_end(0, oom=False, image="", memory_mib=0))
         if code != 0:
             status = await self.engine.call(partial(instances.status, name=name))
+        if status.alive:
+            return  # it was started after whoever tells of it had looked
         over = self._live.pop(key, None)
         if over is not None:  # not destroyed meanwhile
             over.set()
