@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cumulus_worker.words import invalid
+from cumulus_worker.refusal import UNAVAILABLE, Refusal
+from cumulus_worker.words import LONGEST_LINE_BYTES, invalid
 
-log = logging.getLogger(__name__)
-
-#: Far more than any command line; whoever sends more without an end of line is not chronos_cli.
-_LONGEST_LINE_BYTES = 64 * 1024
+#: At a time. What is open to a process besides is the ledger's.
+_MOST = 200
+_TOO_MANY = Refusal(
+    UNAVAILABLE,
+    f"chronosd has {_MOST} connections, and takes no more",
+    next="End chronos_cli sessions that nobody needs: ps -C chronos_cli",
+)
 
 
 class Connection(asyncio.Protocol):
@@ -29,6 +32,10 @@ class Connection(asyncio.Protocol):
         """Someone is there."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if len(self._open_ones) == _MOST:
+            transport.write(json.dumps({"exit": 1, "answer": _TOO_MANY.answer()}).encode() + b"\n")
+            transport.close()
+            return
         self._open_ones.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -41,7 +48,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         for line in lines:
             self._transport.write(json.dumps(self._answered(line)).encode() + b"\n")
-        if len(self._pending) > _LONGEST_LINE_BYTES:
+        if len(self._pending) > LONGEST_LINE_BYTES:
             self.close()
 
     def pause_writing(self) -> None:

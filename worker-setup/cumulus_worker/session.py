@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from cumulus_worker import __version__
 from cumulus_worker.client import Client
-from cumulus_worker.words import invalid
+from cumulus_worker.words import LONGEST_LINE_BYTES, invalid
 
 #: A relay asks every minute. One that was cut off may leave a channel behind that never ends by itself.
 _IDLE_S = 3600.0
@@ -26,6 +26,8 @@ def run(client: Client, questions: BinaryIO, answers: BinaryIO, *, idle_s: float
         while line := _next(questions, idle_s):
             if line.strip():
                 _say(answers, _answered(client, line))
+            if len(line) > LONGEST_LINE_BYTES:
+                break
     except (BrokenPipeError, KeyboardInterrupt, _Forsaken):
         # Whoever asked is gone; what was booked stays.
         pass
@@ -37,7 +39,7 @@ def run(client: Client, questions: BinaryIO, answers: BinaryIO, *, idle_s: float
 def _next(questions: BinaryIO, idle_s: float) -> bytes:
     signal.setitimer(signal.ITIMER_REAL, idle_s)
     try:
-        return questions.readline()
+        return questions.readline(LONGEST_LINE_BYTES + 1)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 

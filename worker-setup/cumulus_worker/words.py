@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from cumulus_worker.refusal import INVALID, Refusal
 
+#: Far more than any command line as JSON: whoever sends more without an end of line asks nothing.
+LONGEST_LINE_BYTES = 64 * 1024
 #: What one device is divided into.
 WHOLE_TENTHS = 10
 #: Upstream's seconds are a C int.

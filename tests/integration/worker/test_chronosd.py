@@ -178,6 +178,18 @@ def test_a_daemon_that_hangs_is_told(daemon: Daemon) -> None:
     client.close()
 
 
+def test_connections_that_nobody_closes_leave_the_ledger_its_files(daemon: Daemon) -> None:
+    clients = [Client(str(daemon.socket), LIMIT_S) for _ in range(201)]
+    told = [client.ask(["list"]) for client in clients]
+    assert {each["exit"] for each in told[:200]} == {0}
+    assert "takes no more" in told[200]["answer"]["error"]["message"]
+    assert clients[0].ask(["create", "0", "0.5", "60"])["exit"] == 0
+    clients[1].close()
+    assert wait_for(lambda: clients[200].ask(["list"])["exit"] == 0, LIMIT_S)
+    for client in clients:
+        client.close()
+
+
 def test_whoever_hangs_up_in_between_harms_nobody(daemon: Daemon) -> None:
     for _ in range(20):
         with socket.socket(socket.AF_UNIX) as connection:

@@ -97,6 +97,13 @@ def test_a_session_that_nobody_uses_ends(daemon: Daemon) -> None:
     assert len(answers.getvalue().splitlines()) == 1
 
 
+def test_a_line_without_an_end_is_not_waited_for(daemon: Daemon) -> None:
+    session = Session(daemon)
+    session.say("x" * 70_000)
+    assert session.line()["answer"]["error"]["code"] == "INVALID"
+    session.end()
+
+
 def test_what_was_answered_stands_whenever_the_daemon_is_killed(daemon: Daemon) -> None:
     seed = random.randrange(1 << 30)
     chance = random.Random(seed)
