@@ -18,7 +18,7 @@ class EngineGate:
         self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._ends: list[socket.socket] = []
-        self._lock = threading.Lock()
+        self._accepting: threading.Thread | None = None
 
     @property
     def host(self) -> str:
@@ -31,18 +31,18 @@ class EngineGate:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         self._listener.listen(64)
-        self._run(self._accept, self._listener)
+        self._accepting = self._run(self._accept, self._listener)
 
     def cut(self, *, stale: bool = False) -> None:
         """The engine has gone, and every connection with it; ``stale``: its socket's file is still there."""
-        if self._listener is not None:
+        if self._listener is not None and self._accepting is not None:
             self._listener.shutdown(socket.SHUT_RDWR)
+            self._accepting.join()  # so that no connection comes behind those that are hung up on
             self._listener.close()
             self._listener = None
         if not stale:
             self.path.unlink(missing_ok=True)
-        with self._lock:
-            ends, self._ends = self._ends, []
+        ends, self._ends = self._ends, []
         for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -52,10 +52,11 @@ class EngineGate:
             end.close()
         self._threads.clear()
 
-    def _run(self, fn: object, *args: object) -> None:
+    def _run(self, fn: object, *args: object) -> threading.Thread:
         thread = threading.Thread(target=fn, args=args, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -65,8 +66,7 @@ class EngineGate:
                 return
             ours = socket.socket(socket.AF_UNIX)
             ours.connect(self._engine)
-            with self._lock:
-                self._ends += [theirs, ours]
+            self._ends += [theirs, ours]
             self._run(self._pass, theirs, ours)
             self._run(self._pass, ours, theirs)
 
