@@ -12,6 +12,9 @@ from cumulus_server.store import attempts, events, jobs
 
 T = TypeVar("T")
 
+#: What a virtual loop's wall clock shows at its time 0.
+EPOCH_MS = 1_700_000_000_000
+
 
 class _Selector(selectors.SelectSelector):
     """Never waits: a wait moves the clock instead."""
@@ -39,7 +42,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def now_ms(self) -> int:
         """A wall clock for this loop."""
-        return int(self.time() * 1000) + 1_700_000_000_000
+        return int(self.time() * 1000) + EPOCH_MS
 
 
 def run_virtual(work: Coroutine[Any, Any, T]) -> T:

@@ -19,7 +19,7 @@ from cumulus_server.partitions.remote import Unreachable
 from cumulus_server.reconcile.endings import START_TRIES
 from cumulus_server.store import JobRow
 from tests.fakes.chronos import FakeChronos, FakeNode
-from tests.fakes.virtual_time import run_virtual
+from tests.fakes.virtual_time import EPOCH_MS, run_virtual
 
 from .test_simulation import Simulation
 
@@ -142,14 +142,14 @@ class BookingSimulation(Simulation):
         while True:
             await asyncio.sleep(2)
             self.note()
-            now = asyncio.get_running_loop().time()
             for job_id in [each for each in self.jobs if each not in seen]:
                 assert self.relay is not None
                 job = await self.relay.row(job_id) if self.relay.alive else None
-                if job is None or not job.ended:
+                if job is None or job.ended_ms is None:
                     continue
                 seen.add(job_id)
-                up = [node for node, since in self.up_since.items() if since and now - since > NOTICED_S]
+                ended = (job.ended_ms - EPOCH_MS) / 1000
+                up = [node for node, since in self.up_since.items() if since and ended - since > NOTICED_S]
                 if up and self._for_want(job) and job.attempt < START_TRIES:
                     self.failed_while_up.append(f"{job_id}: {job.message}; up: {up}")
 
