@@ -8,13 +8,15 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.homes import Home, fresh_home
 
 pytest_plugins = ["tests.rig.fixtures"]
-# Here as in continuous integration: the same examples each time, and none is too slow.
-settings.load_profile("ci")
+# The same examples each time, and none is too slow.
+steady = {"derandomize": True, "database": None, "deadline": None}
+settings.register_profile("steady", suppress_health_check=[HealthCheck.too_slow], **steady)
+settings.load_profile("steady")
 
 
 def _restore(before: dict[str, str]) -> None:
