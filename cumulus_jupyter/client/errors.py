@@ -90,6 +90,16 @@ def exception_of(
     return raised
 
 
+def passable(failure: BaseException) -> BaseException:
+    """No event loop passes ``StopIteration`` on: whoever awaits the job would wait for ever."""
+    if not isinstance(failure, StopIteration):
+        return failure
+    raised = RuntimeError("the job raised StopIteration")
+    raised.__dict__.update(failure.__dict__)
+    raised.__cause__ = failure
+    return raised
+
+
 def failure_of(end: State, job_id: str) -> CumulusError:
     """The error of a job that ended without an exception of its own."""
     body = dict(end.error or {"code": "INTERNAL", "message": end.message})

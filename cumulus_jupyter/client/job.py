@@ -12,13 +12,26 @@ from typing import Any
 from ..protocol.errors import CumulusError, FailedPrecondition
 from ..protocol.events import Event, Log, State
 from ..protocol.jobs import CANCELLED, END_STATES, QUEUED, RUNNING, JobView
-from .errors import JobCancelled
+from .errors import JobCancelled, passable
 from .http import Http, segment
 from .outcome import NOWHERE, Home, Outcome, Values, exception_from, read_values
 from .pool import Pool, shared_pool
 from .stream import EventStream, Opened
 from .submission import Submission, submit
 from .wire import job_from_wire
+
+
+class _Waiters(list[Any]):
+    """Those who wait by ``concurrent.futures.wait`` and the like, which ask a future nothing."""
+
+    def __init__(self, follow: Callable[[], None]) -> None:
+        super().__init__()
+        self._follow = follow
+
+    def append(self, waiter: Any) -> None:
+        """One more; from now on the job is followed."""
+        super().append(waiter)
+        self._follow()
 
 
 class Job(Future[Any]):
@@ -54,6 +67,7 @@ class Job(Future[Any]):
         self._following = False
         self._follow_lock = threading.Lock()
         self._values: Values | None = None
+        self._waiters: list[Any] = _Waiters(self._follow)
 
     # What it is
 
@@ -186,19 +200,29 @@ class Job(Future[Any]):
         upto = self.view.last_seq
         text = []
         source = EventStream(self._http, self.id)
-        while source.seq < upto:
-            for _, event in source.read():
-                if isinstance(event, Log) and stream in (None, event.stream):
-                    text.append(event.text)
-        source.close()
+        try:
+            while source.seq < upto:
+                for _, event in source.read():
+                    if isinstance(event, Log) and stream in (None, event.stream):
+                        text.append(event.text)
+        finally:
+            source.close()
         return "".join(text)
 
     # Following it
 
     def start(self, submission: Submission) -> None:
-        """Submit on a thread of the pool, and follow there. Called once, by ``CumulusClient``."""
+        """Submit on a thread of the pool, and follow there. Called once, by ``CumulusClient``.
+
+        Where all threads follow others, it is submitted here: it must not wait for their end.
+        """
         self._following = True
         pool = self._threads()
+        if pool.full:
+            self._id, _ = submit(self._http, submission, events=False)
+            self._known.set()
+            pool.run(lambda: self._follow_to_end(None))
+            return
         pool.begin_submission()
         pool.run(lambda: self._submit_and_follow(submission, pool))
 
@@ -244,18 +268,18 @@ class Job(Future[Any]):
                 self._home,
                 allow_pickle=self._allow_pickle,
             )
+            failure = exception_from(outcome, self.id, self._home)
         except BaseException as error:
             self.set_exception(error)
             return
-        self._conclude(outcome)
+        self._conclude(failure)
 
-    def _conclude(self, outcome: Outcome) -> None:
-        failure = exception_from(outcome, self.id, self._home)
+    def _conclude(self, failure: BaseException | None) -> None:
         if isinstance(failure, JobCancelled):
             super().cancel()
             self.set_running_or_notify_cancel()
         elif failure is not None:
-            self.set_exception(failure)
+            self.set_exception(passable(failure))
         else:
             self.set_result(self._values.result if self._values else None)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import atexit
 import os
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 THREADS_MAX = 128
@@ -26,19 +26,28 @@ class Pool:
     def __init__(self, limit: int = THREADS_MAX) -> None:
         self._limit = limit
         self._pid = os.getpid()
-        self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
-        self._idle = threading.Semaphore(0)
+        self._tasks: deque[Task] = deque()
         self._threads = 0
+        #: Threads that wait for a task, those among them that were told of one and have not taken it yet.
+        self._idle = 0
         self._lock = threading.Lock()
+        self._waiting = threading.Condition(self._lock)
         self._unsent = 0
         self._all_sent = threading.Condition(self._lock)
 
+    @property
+    def full(self) -> bool:
+        """True: one more task would wait until another has ended."""
+        with self._lock:
+            return self._threads >= self._limit and self._idle <= len(self._tasks)
+
     def run(self, task: Task) -> None:
         """Run ``task`` on a thread of the pool; it must not raise."""
-        self._tasks.put(task)
-        if self._idle.acquire(blocking=False):
-            return
         with self._lock:
+            self._tasks.append(task)
+            if self._idle >= len(self._tasks):
+                self._waiting.notify()
+                return
             if self._threads >= self._limit:
                 return
             self._threads += 1
@@ -68,11 +77,12 @@ class Pool:
 
     def _work(self) -> None:
         while True:
-            try:
-                task = self._tasks.get_nowait()
-            except queue.Empty:
-                self._idle.release()
-                task = self._tasks.get()
+            with self._lock:
+                while not self._tasks:
+                    self._idle += 1
+                    self._waiting.wait()
+                    self._idle -= 1
+                task = self._tasks.popleft()
             task()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from cumulus_jupyter.client.http import Http
 from cumulus_jupyter.client.job import Job
+from cumulus_jupyter.client.pool import Pool
 from cumulus_jupyter.client.submission import JobOptions, make_submission
 from cumulus_jupyter.protocol.errors import DeadlineExceeded, InvalidArgument
 from cumulus_jupyter.protocol.program import Program
@@ -111,6 +112,36 @@ def test_the_standard_librarys_waits_know_it(relay: FakeRelay, http: Http) -> No
     called = threading.Event()
     jobs[0].add_done_callback(lambda job: called.set())
     assert called.is_set()
+
+
+def test_waiting_for_a_job_of_another_process_follows_it(relay: FakeRelay, http: Http) -> None:
+    relay.jobs["a"] = completed("there")
+    done, waiting = concurrent.futures.wait([Job(http, "a")], LIMIT_S)
+    assert [job.result() for job in done] == ["there"] and not waiting
+
+
+def test_a_job_is_sent_though_every_thread_follows_another(relay: FakeRelay, http: Http) -> None:
+    relay.next_jobs = [[state("RUNNING")], completed(2)]
+    pool = Pool(limit=1)
+    jobs = [Job(http, pool=pool) for _ in range(2)]
+    for job in jobs:
+        job.start(make_submission(Program("cell"), JobOptions()))
+    assert [job.id for job in jobs] == ["job1", "job2"]
+    relay.add("job1", result(1), state("COMPLETED"))
+    assert [job.result(LIMIT_S) for job in jobs] == [1, 2]
+
+
+def test_an_exception_that_no_event_loop_passes_on_ends_an_await(relay: FakeRelay, http: Http) -> None:
+    error = {"type": "error", "name": "StopIteration", "value": "", "module": "builtins"}
+    ended = state("FAILED", error={"code": "FAILED_PRECONDITION", "message": "StopIteration"})
+    relay.default = [{**error, "qualname": "StopIteration", "traceback": ["there"]}, ended]
+
+    async def last() -> None:
+        await asyncio.wait_for(started(http), LIMIT_S)
+
+    with pytest.raises(RuntimeError, match="StopIteration") as caught:
+        asyncio.run(last())
+    assert isinstance(caught.value.__cause__, StopIteration)
 
 
 def test_it_can_be_awaited(relay: FakeRelay, http: Http) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from cumulus_jupyter.client.pool import Pool
+from tests.homes import wait_for
 from tests.patience import LIMIT_S
 
 
@@ -28,9 +29,18 @@ def test_an_idle_thread_is_used_again() -> None:
         ran = threading.Event()
         pool.run(ran.set)
         assert ran.wait(LIMIT_S)
-        assert pool._idle.acquire(timeout=LIMIT_S)
-        pool._idle.release()
+        assert wait_for(lambda: pool._idle == 1, LIMIT_S)
     assert pool._threads == 1
+
+
+def test_it_is_full_once_every_thread_has_a_task() -> None:
+    pool, gate = Pool(limit=2), threading.Event()
+    for _ in range(2):
+        assert not pool.full
+        pool.run(gate.wait)
+    assert pool.full
+    gate.set()
+    assert wait_for(lambda: not pool.full, LIMIT_S)
 
 
 def test_the_end_of_the_process_waits_for_submissions() -> None:
