@@ -23,7 +23,8 @@ def away(url: str, error: OSError) -> Unavailable:
     reason = error.strerror or str(error) or type(error).__name__
     return Unavailable(
         f"The relay at {url} does not answer: {reason}",
-        next="Start it again, or name another one: %cumulus connect URL.",
+        next="Start it again (its Jupyter server, or: jupyter cumulus), or name another one:"
+        " %cumulus connect URL.",
     )
 
 
@@ -44,14 +45,19 @@ def error_of(response: Response, url: str) -> CumulusError:
             f"The relay at {url} does not accept this token",
             next="Give the Jupyter server's token: %cumulus connect URL --token TOKEN.",
         )
-    if response.status == 404:
-        return NotFound(
-            f"There is no relay at {url}",
-            next="Is cumulus-jupyter installed there? It should be in: jupyter server extension list",
-        )
+    if response.status == 404 or response.status < 400:
+        return no_relay(url)
     if response.status == 413:
         return PayloadTooLarge(next="Send less: name the inputs the cell needs with -i.")
     return Internal(f"The relay at {url} answered {response.status} {said}".rstrip())
+
+
+def no_relay(url: str) -> NotFound:
+    """The error for whatever else answers there."""
+    return NotFound(
+        f"There is no relay at {url}",
+        next="Is cumulus-jupyter installed there? It should be in: jupyter server extension list",
+    )
 
 
 def wrong_version(url: str, spoken: object) -> FailedPrecondition:

@@ -17,9 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..protocol import PROTOCOL_VERSION
-from ..protocol.errors import CumulusError, FailedPrecondition, NotFound, Unauthenticated, Unavailable
+from ..protocol.errors import CumulusError, FailedPrecondition, Unauthenticated, Unavailable
 from ..protocol.jobs import Health
-from .answers import wrong_version
+from .address import parse_address
+from .answers import no_relay, wrong_version
 from .http import Endpoint, Http
 from .wire import health_from_wire
 
@@ -65,6 +66,17 @@ def local_candidate(folder: Path) -> Candidate | None:
         return Candidate(LOCAL, str(body["url"]), str(body["token"]), "this user's own relay")
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def token_for(url: str, environ: Mapping[str, str]) -> str:
+    """The environment's token, unless that is another relay's: no other host shall see it."""
+    own = environ.get("CUMULUS_URL")
+    return environ.get("CUMULUS_TOKEN", "") if not own or _place(own) == _place(url) else ""
+
+
+def _place(url: str) -> tuple[str, int]:
+    address = parse_address(url)
+    return "localhost" if address.host in _LOOPBACK else address.host, address.port
 
 
 def surrounding_candidates(environ: Mapping[str, str]) -> Iterator[Candidate]:
@@ -125,8 +137,8 @@ class Discovery:
 
     def _find(self) -> Found:
         if self.url:
-            given = Candidate(GIVEN, self.url, self.token or os.environ.get("CUMULUS_TOKEN", ""), "given")
-            return self._probe(given, [])
+            token = self.token or token_for(self.url, os.environ)
+            return self._probe(Candidate(GIVEN, self.url, token, "given"), [])
         trail: list[str] = []
         for candidate in surrounding_candidates(os.environ):
             try:
@@ -195,7 +207,7 @@ class Discovery:
         endpoint = Endpoint(candidate.url, candidate.token)
         body: Any = Http(lambda _: endpoint).call("GET", "health", away_limit_s=0, timeout_s=limit_s)
         if not isinstance(body, dict) or "protocol" not in body:
-            raise NotFound(f"There is no relay at {candidate.url}")
+            raise no_relay(candidate.url)
         if body["protocol"] != PROTOCOL_VERSION:
             raise wrong_version(candidate.url, body["protocol"])
         return Found(candidate, endpoint, health_from_wire(body), trail)

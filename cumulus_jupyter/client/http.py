@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 from ..protocol import API_PATH, PROTOCOL_HEADER, PROTOCOL_VERSION
 from ..protocol.errors import Unauthenticated
 from .address import Address, parse_address
-from .answers import away, error_of
+from .answers import away, error_of, no_relay
 from .connection import Connection, Part, Wait, size_of, wait_readable
 from .interrupts import InterruptGate, letting_through
 from .response import PATIENCE_S, Response
@@ -226,7 +226,10 @@ class Http:
             connection.close()
             raise away(endpoint.url, error) from None
         _settle(endpoint, connection, response)
-        return json.loads(data) if data else None
+        try:
+            return json.loads(data) if data else None
+        except ValueError:
+            raise no_relay(endpoint.url) from None
 
 
 def segment(text: str) -> str:
@@ -237,7 +240,7 @@ def segment(text: str) -> str:
 def _checked(
     endpoint: Endpoint, connection: Connection, response: Response
 ) -> tuple[Endpoint, Connection, Response]:
-    if response.status < 400:
+    if response.status < 300:
         return endpoint, connection, response
     try:
         raise error_of(response, endpoint.url)

@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from cumulus_jupyter.client import autostart
-from cumulus_jupyter.client.discovery import Candidate, Discovery, surrounding_candidates
+from cumulus_jupyter.client.discovery import Candidate, Discovery, surrounding_candidates, token_for
 from cumulus_jupyter.protocol.errors import FailedPrecondition, Unauthenticated, Unavailable
 from tests.fakes.client_relay import TOKEN, FakeRelay, fake_relay
 
 
 @pytest.fixture
 def gone() -> str:
-    """The address of a relay that is no more."""
-    with fake_relay() as relay:
-        return relay.url
+    """The address of a relay that is no more: nobody listens there, and nobody else's test will."""
+    return "http://127.0.0.1:1/"
 
 
 @pytest.fixture
@@ -39,6 +38,13 @@ def test_an_address_that_was_given_rules_out_all_others(
     announce(folder, relay)
     with pytest.raises(Unavailable):
         Discovery(gone, "x", folder=folder).locate(None)
+
+
+def test_another_relay_is_not_shown_the_environments_token() -> None:
+    environ = {"CUMULUS_URL": "http://127.0.0.1:8888/", "CUMULUS_TOKEN": "own"}
+    assert token_for("http://localhost:8888", environ) == "own"
+    assert token_for("http://example.org:8888/", environ) == ""
+    assert token_for("http://example.org:8888/", {"CUMULUS_TOKEN": "for-it"}) == "for-it"
 
 
 def test_the_environment_comes_before_this_users_own(

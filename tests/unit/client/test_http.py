@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
 import pytest
 
 from cumulus_jupyter.client.http import Endpoint, Http
@@ -17,6 +23,9 @@ from cumulus_jupyter.protocol.errors import (
 )
 from cumulus_jupyter.protocol.program import Program
 from tests.fakes.client_relay import TOKEN, FakeRelay, fake_relay
+
+#: Where nobody listens, and nobody else's test will.
+NOBODY = "http://127.0.0.1:1/"
 
 
 def test_one_connection_serves_many_requests(relay: FakeRelay, http: Http) -> None:
@@ -66,10 +75,41 @@ def test_a_wrong_token_says_so(relay: FakeRelay) -> None:
         Http(lambda lost: endpoint).call("GET", "health")
 
 
+@pytest.mark.parametrize("status", [200, 302])
+def test_a_web_page_is_no_relay(status: int) -> None:
+    with web_page(status) as url:
+        endpoint = Endpoint(url, TOKEN)
+        with pytest.raises(NotFound, match="no relay at"):
+            Http(lambda lost: endpoint).call("GET", "health")
+
+
+@contextmanager
+def web_page(status: int) -> Iterator[str]:
+    """The address of a server that answers everything with the same page."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Location", "/login")
+            self.send_header("Content-Length", "6")
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_a_relay_that_is_away_is_unavailable() -> None:
-    with fake_relay() as relay:
-        url = relay.url
-    endpoint = Endpoint(url, TOKEN)
+    endpoint = Endpoint(NOBODY, TOKEN)
     with pytest.raises(Unavailable, match="does not answer"):
         Http(lambda lost: endpoint).call("GET", "health", away_limit_s=0.1)
 
@@ -81,8 +121,7 @@ def test_a_restarted_relay_is_asked_with_its_new_token(relay: FakeRelay) -> None
 
 
 def test_a_relay_that_moved_is_asked_at_its_new_address(relay: FakeRelay) -> None:
-    with fake_relay() as gone:
-        old = Endpoint(gone.url, TOKEN)
+    old = Endpoint(NOBODY, TOKEN)
     new = Endpoint(relay.url, TOKEN)
     http = Http(lambda lost: old if lost is None else new)
     assert http.call("GET", "health")["status"] == "ok"
@@ -105,7 +144,7 @@ def test_something_that_is_no_relay_is_named_as_such() -> None:
 
 
 def test_errors_of_the_network_are_told_from_refusals(relay: FakeRelay) -> None:
-    endpoint = Endpoint("http://127.0.0.1:1/", TOKEN)
+    endpoint = Endpoint(NOBODY, TOKEN)
     with pytest.raises(OSError):
         endpoint.open("GET", "health")
     assert issubclass(ConnectionLost, OSError)
