@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from ..protocol.enrolment import WorkerToken
 from ..protocol.errors import DeadlineExceeded, InvalidArgument, NotFound
 from ..protocol.events import Log
 from ..protocol.jobs import Health, JobList, JobView, Stats, WorkerView
+from ..view.plain import PlainView
 from .discovery import Discovery, Found
 from .http import Http, segment
 from .interrupts import InterruptGate
@@ -18,6 +18,7 @@ from .job import Job
 from .options import job_options
 from .outcome import Home, Outcome, exception_from, read_values
 from .packing import package_function
+from .reach import RelayedJob
 from .sse import Numbered
 from .stream import EventStream
 from .submission import submit
@@ -96,7 +97,7 @@ class CumulusClient:
         options, rest = job_options(kwargs)
         submission = package_function(func, args, rest, options, self.found.health)
         give_up = None if timeout is None else time.monotonic() + timeout
-        outcome = Outcome()
+        outcome, output = Outcome(), PlainView(quiet=not show_output)
         with InterruptGate() as gate:
             job_id, opened = submit(self.http, submission, gate=gate)
             stream = EventStream(self.http, job_id, opened=opened, gate=gate)
@@ -104,8 +105,7 @@ class CumulusClient:
                 while stream.end is None:
                     events = stream.read(None if give_up is None else max(0.0, give_up - time.monotonic()))
                     outcome.take(event for _, event in events)
-                    if show_output:
-                        _echo(events)
+                    _echo(events, output)
                     if not events and stream.end is None:
                         raise JobTimeout(
                             f"The job did not finish within {timeout:g} s and is being cancelled",
@@ -114,7 +114,7 @@ class CumulusClient:
                         )
             except (JobTimeout, KeyboardInterrupt):
                 stream.close()
-                Job(self.http, job_id).cancel()
+                RelayedJob(self.http, job_id).cancel()
                 raise
         home = _home_of(func)
         values = read_values(self.http, job_id, outcome.result, home, allow_pickle=options.pickle)
@@ -234,9 +234,8 @@ def _home_of(func: Callable[..., Any]) -> Home:
     return Home(getattr(func, "__globals__", None))
 
 
-def _echo(events: list[Numbered]) -> None:
+def _echo(events: list[Numbered], output: PlainView) -> None:
     for _, event in events:
         if isinstance(event, Log):
-            stream = sys.stderr if event.stream == "stderr" else sys.stdout
-            stream.write(event.text)
-            stream.flush()
+            output.show(event)
+    output.flush()

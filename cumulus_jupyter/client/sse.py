@@ -16,17 +16,17 @@ class SseParser:
     """Feed it bytes, get the JSON objects of whole events. Comments (heartbeats) are passed over."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._pieces: list[bytes] = []
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The events that are complete now."""
-        if self._rest:
-            data = self._rest + data
-        if b"\n\n" not in data:
-            self._rest = data
+        last = self._pieces[-1][-1:] if self._pieces else b""
+        self._pieces.append(data)
+        # A long event comes in many pieces: only the new one is searched, and they are joined once.
+        if b"\n\n" not in last + data:
             return []
-        blocks = data.split(b"\n\n")
-        self._rest = blocks.pop()
+        blocks = b"".join(self._pieces).split(b"\n\n")
+        self._pieces = [blocks.pop()]
         found = []
         for block in blocks:
             lines = [line[5:] for line in block.split(b"\n") if line.startswith(b"data:")]
