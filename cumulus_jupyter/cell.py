@@ -42,6 +42,7 @@ class Session:
         self.homes: dict[str, Home] = {}
         self._options: dict[str, tuple[Parsed, JobOptions]] = {}
         self.settings.observe(lambda change: self._options.clear())
+        self.settings.observe(lambda change: self._forget_client(), ["url", "token", "autostart"])
 
     @property
     def client(self) -> CumulusClient:
@@ -55,6 +56,9 @@ class Session:
         """Use this relay from now on; without a URL the one that is found."""
         self._client = CumulusClient(url, token, autostart=self.settings.autostart)
         return self._client
+
+    def _forget_client(self) -> None:
+        self._client = None
 
     def restore(self, client: CumulusClient) -> None:
         """Use this client again, after another one could not be reached."""

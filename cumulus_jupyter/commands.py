@@ -154,23 +154,26 @@ def _config(session: Session, words: list[str]) -> Table | None:
             session.client.simulate_gpus(int(value))
         else:
             session.settings.assign(key, value)
-            if key in ("url", "token", "autostart"):
-                session.connect(session.settings.url or None, session.settings.token or None)
     return None
 
 
 def _connect(session: Session, words: list[str]) -> Table:
     token = None
+    apart = (word.split("=", 1) if word.startswith("--token=") else [word] for word in words)
+    words = [word for parts in apart for word in parts]
     if "--token" in words:
         at = words.index("--token")
         token = (words[at + 1 : at + 2] or [""])[0]
         words = words[:at] + words[at + 2 :]
-    if len(words) > 1:
-        raise InvalidArgument(f"Unexpected word: {words[1]}", next="%cumulus connect URL --token TOKEN")
+    if len(words) > 1:  # Not told which: one may be a token.
+        raise InvalidArgument(
+            "%cumulus connect takes one address", next="Write %cumulus connect URL --token TOKEN."
+        )
     before = session.client
     url = words[0] if words else None
-    if url and "?token=" in url:
+    if url and "?token=" in url:  # As Jupyter prints it, with the page it opens.
         url, _, token = url.partition("?token=")
+        url = url.removesuffix("lab").removesuffix("tree")
     client = session.connect(url, token or session.settings.token or None)
     try:
         _ = client.found

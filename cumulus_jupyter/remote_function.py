@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -29,9 +30,7 @@ class RemoteFunction(Generic[P, R]):
     @property
     def client(self) -> CumulusClient:
         """The client it uses: the one it was given, else this process's own."""
-        if self._client is None:
-            self._client = default_client()
-        return self._client
+        return self._client or default_client()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         keywords: dict[str, Any] = {**self._options, **kwargs}
@@ -89,9 +88,17 @@ def remote(
     return lambda func: RemoteFunction(func, options, client)
 
 
-@functools.cache
 def default_client() -> CumulusClient:
     """The client of this process; in IPython the one of the magic, so that both use one relay."""
+    module: Any = sys.modules.get("IPython")
+    shell = None if module is None else module.get_ipython()
+    magics = None if shell is None else shell.magics_manager.registry.get("CumulusMagics")
+    client: CumulusClient = _own_client() if magics is None else magics.session.client
+    return client
+
+
+@functools.cache
+def _own_client() -> CumulusClient:
     from .client.api import CumulusClient
 
     return CumulusClient()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import IPython
 import pytest
 from IPython.core.completer import provisionalcompleter
 
+from cumulus_jupyter import remote
 from cumulus_jupyter.completion import COMMANDS, complete
 from cumulus_jupyter.protocol.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from tests.fakes.client_relay import FakeRelay, completed, fake_relay, log
@@ -96,6 +98,37 @@ def test_simulated_gpus_are_the_relays(run: Any, relay: FakeRelay) -> None:
 def test_connect_takes_another_relay(run: Any) -> None:
     with fake_relay() as other:
         assert other.url in repr(run(f"%cumulus connect {other.url}?token={other.token}"))
+
+
+@pytest.mark.parametrize("line", ["{url} --token={token}", "{url}lab?token={token}"])
+def test_a_token_may_be_written_as_jupyter_prints_it(run: Any, line: str) -> None:
+    with fake_relay() as other:
+        assert other.url in repr(run(f"%cumulus connect {line.format(url=other.url, token=other.token)}"))
+
+
+def test_a_token_is_not_told_by_an_error(run: Any) -> None:
+    with pytest.raises(InvalidArgument, match="one address") as caught:
+        run("%cumulus connect http://127.0.0.1:1/ --tokn my-secret")
+    assert "my-secret" not in str(caught.value)
+
+
+def test_remote_functions_use_the_magics_relay(
+    run: Any, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    session = shell.magics_manager.registry["CumulusMagics"].session
+    assert remote(len).client is session.client
+    with fake_relay() as other:
+        run(f"%cumulus connect {other.url} --token {other.token}")
+        assert remote(len).client is session.client
+        assert remote(len).client.found.endpoint.url == other.url
+
+
+def test_an_address_set_by_ipythons_own_magic_counts(run: Any) -> None:
+    run("%cumulus")
+    with fake_relay() as other:
+        run(f"%config Cumulus.url = '{other.url}'")
+        assert other.url in repr(run("%cumulus"))
 
 
 def test_a_relay_that_cannot_be_reached_is_not_taken(run: Any, relay: FakeRelay) -> None:
