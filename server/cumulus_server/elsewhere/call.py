@@ -65,8 +65,12 @@ class Call(HTTPMessageDelegate):
         stream.set_nodelay(True)
         limits = HTTP1ConnectionParameters(no_keep_alive=True, max_body_size=_NO_LIMIT_BYTES)
         self._connection = HTTP1Connection(stream, True, limits)
-        with contextlib.suppress(StreamClosedError):
-            await self._connection.write_headers(RequestStartLine(method, path, "HTTP/1.1"), headers)
+        try:
+            with contextlib.suppress(StreamClosedError):
+                await self._connection.write_headers(RequestStartLine(method, path, "HTTP/1.1"), headers)
+        except BaseException:
+            self.close()
+            raise
         supervisor.start(f"passing-{next(_numbers)}", self._read)
 
     async def _connect(self) -> IOStream:

@@ -9,18 +9,26 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from tornado.httputil import HTTPHeaders
 
 from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER, PROTOCOL_VERSION
-from cumulus_jupyter.protocol.errors import CumulusError, FailedPrecondition, NotFound, Unavailable
+from cumulus_jupyter.protocol.errors import (
+    CumulusError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
 
+from ..handlers.base import whole_number
 from .call import Head
 from .target import Target
 
 #: How many servers have passed a call on; two that name each other would do so for ever.
 HOPS_HEADER = "Cumulus-Hops"
 _MOST_HOPS = 4
+#: Methods whose bodies go on. What comes with another one could be taken for a request of its own.
+WITH_BODY = frozenset({"POST", "PUT"})
+_OF_BODY = ("Content-Length", "Content-Type")
 _GO_ON = (
     "Accept",
-    "Content-Length",
-    "Content-Type",
     "Idempotency-Key",
     "If-None-Match",
     "Last-Event-ID",
@@ -57,8 +65,10 @@ def query_of(query: str) -> str:
     return "?" + urlencode(kept) if kept else ""
 
 
-def request_headers(target: Target, asked: Mapping[str, str]) -> HTTPHeaders:
+def request_headers(target: Target, method: str, asked: Mapping[str, str]) -> HTTPHeaders:
     """The head that goes on, with the relay's token. Raises ``FailedPrecondition`` where calls go round."""
+    if whole_number(asked.get("Content-Length", "0")) is None:
+        raise InvalidArgument("The Content-Length is no number")
     hops = asked.get(HOPS_HEADER, "0")
     count = int(hops) if hops.isascii() and hops.isdigit() and len(hops) < 4 else _MOST_HOPS
     if count >= _MOST_HOPS:
@@ -66,7 +76,8 @@ def request_headers(target: Target, asked: Mapping[str, str]) -> HTTPHeaders:
             f"Calls that are passed on to {target.url} come back from there",
             next="Let Cumulus.relay_url name a relay, and not a server that passes calls on to this one.",
         )
-    sent = HTTPHeaders({name: asked[name] for name in _GO_ON if name in asked})
+    names = (*_GO_ON, *_OF_BODY) if method in WITH_BODY else _GO_ON
+    sent = HTTPHeaders({name: asked[name] for name in names if name in asked})
     sent["Host"] = urlsplit(target.url).netloc
     sent["Authorization"] = f"Bearer {target.token}"
     sent["Connection"] = "close"

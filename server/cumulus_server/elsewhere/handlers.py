@@ -77,6 +77,8 @@ class PassHandler(ByActionHandler):
     """Every route that is passed on as it is."""
 
     _call: Call | None = None
+    #: The caller is gone.
+    _left = False
 
     @property
     def _elsewhere(self) -> Elsewhere:
@@ -93,22 +95,21 @@ class PassHandler(ByActionHandler):
         self._call = await self._open(path + crossing.query_of(self.request.query))
 
     async def _open(self, path: str) -> Call:
-        target = self._elsewhere.target()
-        headers = crossing.request_headers(target, self.request.headers)
+        target, method = self._elsewhere.target(), self.request.method or "GET"
+        headers = crossing.request_headers(target, method, self.request.headers)
         call = Call(target)
-        await call.open(
-            self._elsewhere.supervisor, self.request.method or "GET", crossing.at(target, path), headers
-        )
+        await call.open(self._elsewhere.supervisor, method, crossing.at(target, path), headers)
         return call
 
     async def data_received(self, chunk: bytes) -> None:
         """Called by tornado as the body arrives; it waits while the relay is slow."""
-        if self._call is not None:
+        if self._call is not None and self.request.method in crossing.WITH_BODY:
             await self._call.send(chunk)
 
     def on_connection_close(self) -> None:
         """The caller is gone: so is the call."""
         super().on_connection_close()
+        self._left = True
         self.on_finish()
 
     def on_finish(self) -> None:
@@ -121,7 +122,12 @@ class PassHandler(ByActionHandler):
         call = self._call
         assert call is not None
         call.sent()
-        head = await self._head(call)
+        try:
+            head = await self._head(call)
+        except CumulusError:
+            if self._left:
+                return  # which has ended the call, and is no fault of the relay's
+            raise
         self._begin(head)
         try:
             async for piece in call.pieces():

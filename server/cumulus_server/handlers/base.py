@@ -73,6 +73,11 @@ def protected(action: str) -> Callable[[Method], Method]:
     return decorate
 
 
+def whole_number(text: str) -> int | None:
+    """The number that these digits are; ``None`` where they are none, or more than any number here has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
 def actions_of(handler: type[web.RequestHandler]) -> dict[str, str]:
     """What each method of a handler was ``protected`` with, by HTTP method."""
     methods = {name: getattr(handler, name.lower(), None) for name in handler.SUPPORTED_METHODS}
@@ -191,9 +196,10 @@ class UserHandler(PersonHandler):
         text = self.get_query_argument(name, None)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) < 20) or not low <= int(text) <= high:
-            raise InvalidArgument(f"Invalid {name}: {text!r}. Must be {low}-{high}")
-        return int(text)
+        number = whole_number(text)
+        if number is None or not low <= number <= high:
+            raise InvalidArgument(f"Invalid {name}: {text[:40]!r}. Must be {low}-{high}")
+        return number
 
 
 class BearerHandler(ErrorsAsJson):

@@ -8,7 +8,7 @@ from cumulus_jupyter.protocol.errors import InvalidArgument
 
 from ..relay.hub import Follower
 from ..store import JobRow
-from .base import UserHandler, protected
+from .base import UserHandler, protected, whole_number
 from .sse import HEARTBEAT, EventStream
 
 _SEQ_MAX = 2**32 - 2
@@ -66,9 +66,10 @@ class JobEventsHandler(FollowingHandler):
     def _after(self) -> int:
         last = self.request.headers.get("Last-Event-ID")
         if last is not None and self.get_query_argument("after", None) is None:
-            if not (last.isascii() and last.isdigit() and int(last) <= _SEQ_MAX):
+            number = whole_number(last)
+            if number is None or number > _SEQ_MAX:
                 raise InvalidArgument(f"Invalid Last-Event-ID: {last[:40]!r}. Must be an event's number")
-            return int(last)
+            return number
         return self.query_int("after", 0, 0, _SEQ_MAX)
 
 

@@ -11,6 +11,8 @@ from tornado.iostream import StreamClosedError
 
 from cumulus_jupyter.protocol.errors import NotFound
 
+from .base import whole_number
+
 _CHUNK_BYTES = 1 << 20
 #: How much more than allowed is read and dropped before the connection is closed instead.
 _DRAIN_FACTOR = 4
@@ -41,5 +43,5 @@ def accept_body(handler: web.RequestHandler, limit_bytes: int) -> bool:
     """
     # A request that a server is answering has its connection; tornado's type is of any.
     handler.request.connection.set_max_body_size(max(limit_bytes * _DRAIN_FACTOR, 1 << 30))  # type: ignore[union-attr]
-    length = handler.request.headers.get("Content-Length", "")
-    return not (length.isascii() and length.isdigit() and int(length) > limit_bytes)
+    length = whole_number(handler.request.headers.get("Content-Length", ""))
+    return length is None or length <= limit_bytes

@@ -10,7 +10,7 @@ from tornado import web
 from ..relay import runner_requests
 from ..relay.hub import ControlStream
 from ..relay.runs import Session
-from .base import BearerHandler
+from .base import BearerHandler, whole_number
 from .files import accept_body, send_file
 from .sse import HEARTBEAT, EventStream
 from .upload import FileBody, MemoryBody, ReceivingHandler
@@ -77,8 +77,7 @@ class PutValueHandler(ReceivingHandler, BearerHandler):
             return
         runs = self.relay.runs
         self._session = await runs.session(self.bearer)
-        length = self.request.headers.get("Content-Length", "0")
-        size = int(length) if length.isascii() and length.isdigit() else 0
+        size = whole_number(self.request.headers.get("Content-Length", "")) or 0
         allowed = await runs.check_value(self._session, self.path_kwargs["name"], size)
         accept_body(self, allowed)
         self.arriving = self._body = FileBody(

@@ -160,6 +160,35 @@ def test_a_page_that_goes_away_ends_the_call_at_the_relay(jupyter: Server, relay
     assert wait_for(lambda: jupyter.calls_to(relay) == 0, LIMIT_S)
 
 
+def asked(server: Server, head: str, rest: bytes = b"") -> bytes:
+    """The first line of what is answered to a request written by hand."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as caller:
+        start = f"{head} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.token}\r\n"
+        caller.sendall(start.encode() + rest)
+        return caller.makefile("rb").readline()
+
+
+@pytest.mark.parametrize("length", ["2\r\nContent-Length: 2", "-2", "9" * 5000])
+def test_a_length_that_is_none_is_refused_and_leaves_no_call(
+    jupyter: Server, relay: Server, length: str
+) -> None:
+    assert wait_for(lambda: jupyter.calls_to(relay) == 0, LIMIT_S)
+    assert b" 400 " in asked(jupyter, f"POST {API}/jobs", f"Content-Length: {length}\r\n\r\n{{}}".encode())
+    assert jupyter.calls_to(relay) == 0
+
+
+def test_a_caller_that_leaves_is_not_logged_as_a_relay_that_is_away(jupyter: Server, relay: Server) -> None:
+    before = len(jupyter.said())
+    body = json.dumps(cell("1")).encode()
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", jupyter.port), timeout=LIMIT_S) as caller:
+            head = f"POST {API}/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {jupyter.token}\r\n"
+            kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            caller.sendall(head.encode() + kind.encode() + body)
+    assert wait_for(lambda: jupyter.calls_to(relay) == 0, LIMIT_S)
+    assert "does not answer" not in jupyter.said()[before:]
+
+
 def test_nobody_gets_past_the_jupyter_server_without_its_token(jupyter: Server, relay: Server) -> None:
     assert wait_for(lambda: jupyter.calls_to(relay) == 0, LIMIT_S)
     for method, path in USER:
