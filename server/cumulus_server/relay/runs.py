@@ -161,7 +161,11 @@ class Runs:
         size_bytes = self._files.size(there)
         if size_bytes > await self.check_value(session, name, size_bytes):
             raise self.too_large(session)
-        await self.put_value(session, name, self._files.link(there))
+        arrived = self._files.link(there)
+        try:
+            await self.put_value(session, name, arrived)
+        finally:
+            arrived.unlink(missing_ok=True)
 
     async def value(self, session: Session, job_id: str, name: str) -> Path:
         """The file of a value of another job of the same owner. Raises ``NotFound``."""

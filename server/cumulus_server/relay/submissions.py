@@ -69,13 +69,19 @@ class Submissions:
     async def submit(self, owner: str, body: bytes, bundle: Path | None, key: str | None) -> Submitted:
         """Check and store a job; when this returns, it is on disk. ``bundle`` is taken over."""
         spec, program = decode_submission(body)
-        await self._placement.check(spec)
         job_id = new_job_id()
-        bundle_bytes = 0
-        if bundle is not None:
-            bundle_bytes = await asyncio.to_thread(self._take_bundle, job_id, bundle)
+        bundle_bytes = 0 if bundle is None else self._files.size(bundle)
         digest = "" if key is None else hashlib.sha256(b"%d:" % bundle_bytes + body).hexdigest()
         new = jobs.NewJob(job_id, owner, encode_spec(spec), program, bundle_bytes, key, digest)
+        try:
+            await self._placement.check(spec)
+        except CumulusError:
+            known = await self._store.run(lambda tx: _known(tx, new))
+            if known is None:
+                raise
+            return Submitted(known, False, self._hub.follow(known.id))  # it has the place that is wanted
+        if bundle is not None:
+            await asyncio.to_thread(self._take_bundle, job_id, bundle)
         follower = self._hub.follow(job_id, new=True)
         try:
             job, created = await self._store_job(new)
@@ -89,9 +95,9 @@ class Submissions:
             return Submitted(job, False, self._hub.follow(job.id))
         return Submitted(job, True, follower)
 
-    def _take_bundle(self, job_id: str, arrived: Path) -> int:
+    def _take_bundle(self, job_id: str, arrived: Path) -> None:
         check_bundle(arrived, self._bundle_limit_bytes)
-        return self._files.keep(arrived, self._files.bundle(job_id), sync=False)
+        self._files.keep(arrived, self._files.bundle(job_id), sync=False)
 
     async def _store_job(self, new: jobs.NewJob) -> tuple[JobRow, bool]:
         """Commit the job, then wait until it and its bundle are on the disk.
@@ -123,12 +129,13 @@ class Submissions:
 
     async def page(self, owner: str, query: listing.Query) -> JobList:
         """One page of the owner's jobs, newest first."""
-
-        def read(tx: Transaction) -> JobList:
-            rows, cursor = listing.page(tx, owner, query)
-            return JobList([self._views.job(tx, row) for row in rows], cursor)
-
-        return await self._store.run(read)
+        numbers, cursor = await self._store.run(
+            lambda tx: listing.page(tx, owner, query), slow=query.searches
+        )
+        views = await self._store.run(
+            lambda tx: [self._views.job(tx, row) for row in listing.of_numbers(tx, numbers)]
+        )
+        return JobList(views, cursor)
 
     async def cancel(self, owner: str, job_id: str) -> JobView:
         """Ask for the job's end. Asking again, or after its end, changes nothing."""
@@ -208,15 +215,20 @@ def _own(tx: Transaction, owner: str, job_id: str) -> JobRow:
 
 
 def _insert_once(tx: Transaction, new: jobs.NewJob) -> tuple[JobRow, bool]:
-    if new.idempotency_key is not None:
-        known = jobs.find_idempotent(tx, new.owner, new.idempotency_key)
-        if known is not None:
-            row, digest = known
-            if digest != new.request_hash:
-                raise FailedPrecondition(
-                    "This Idempotency-Key was used for another submission",
-                    next="Use a new key for a new job.",
-                    job_id=row.id,
-                )
-            return row, False
-    return jobs.insert(tx, new).job, True
+    known = _known(tx, new)
+    return (jobs.insert(tx, new).job, True) if known is None else (known, False)
+
+
+def _known(tx: Transaction, new: jobs.NewJob) -> JobRow | None:
+    """The job that this submission has become before. Raises where its key was used for another one."""
+    found = None if new.idempotency_key is None else jobs.find_idempotent(tx, new.owner, new.idempotency_key)
+    if found is None:
+        return None
+    row, digest = found
+    if digest != new.request_hash:
+        raise FailedPrecondition(
+            "This Idempotency-Key was used for another submission",
+            next="Use a new key for a new job.",
+            job_id=row.id,
+        )
+    return row

@@ -23,9 +23,14 @@ class Query:
     before: int | None = None
     limit: int = 50
 
+    @property
+    def searches(self) -> bool:
+        """Whether every job may have to be looked at."""
+        return self.state is not None or self.label is not None
 
-def page(tx: Transaction, owner: str, query: Query) -> tuple[list[JobRow], str | None]:
-    """Jobs, newest first, and the cursor of the next page where there is one."""
+
+def page(tx: Transaction, owner: str, query: Query) -> tuple[list[int], str | None]:
+    """Numbers of jobs, newest first, and the cursor of the next page where there is one."""
     rows = tx.execute(
         sql.list_jobs,
         {
@@ -37,8 +42,8 @@ def page(tx: Transaction, owner: str, query: Query) -> tuple[list[JobRow], str |
             "count": query.limit + 1,
         },
     ).fetchall()
-    jobs = [job_row(row) for row in rows[: query.limit]]
-    return jobs, str(jobs[-1].number) if len(rows) > query.limit else None
+    numbers = [int(row[0]) for row in rows[: query.limit]]
+    return numbers, str(numbers[-1]) if len(rows) > query.limit else None
 
 
 def newest_and_active(tx: Transaction, owner: str, newest: int, active: int) -> list[int]:

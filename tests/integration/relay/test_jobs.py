@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import json
@@ -12,7 +13,7 @@ import pytest
 
 from cumulus_jupyter.protocol.errors import ResourceExhausted, Unavailable
 
-from .harness import SPEC, Server, log
+from .harness import SPEC, Server, log, until
 
 
 def multipart(
@@ -80,6 +81,30 @@ async def test_the_same_key_submits_once(server: Server) -> None:
     other = await server.fetch("POST", "/jobs", {**SPEC, "name": "other"}, headers=headers)
     assert (other.code, json.loads(other.body)["code"]) == (409, "FAILED_PRECONDITION")
     assert len(json.loads((await server.fetch("GET", "/jobs")).body)["jobs"]) == 1
+
+
+async def test_a_submission_that_comes_again_is_not_refused_for_want_of_the_place_it_has(
+    server: Server,
+) -> None:
+    body, headers = multipart(SPEC, zipped(data=b"x"))
+    headers["Idempotency-Key"] = "once"
+    first = await server.fetch("POST", "/jobs", body, headers=headers)
+    server.moving.placement.refuse = ResourceExhausted("none is free")
+    again = await server.fetch("POST", "/jobs", body, headers=headers)
+    assert (first.code, again.code) == (201, 200)
+    assert json.loads(first.body)["id"] == json.loads(again.body)["id"]
+    events = {"Accept": "text/event-stream", **headers}
+    seen: list[bytes] = []
+    following = asyncio.ensure_future(
+        server.fetch("POST", "/jobs", body, headers=events, streaming_callback=seen.append)
+    )
+    await until(lambda: seen)
+    await server.fetch("DELETE", f"/jobs/{json.loads(first.body)['id']}")
+    assert b"QUEUED" in seen[0]
+    other = await server.fetch("POST", "/jobs", SPEC, headers={"Idempotency-Key": "other"})
+    assert other.code == 503
+    following.cancel()
+    assert len(list(server.relay.files.kept())) == 1
 
 
 async def test_jobs_are_listed_by_the_page_and_by_state_and_label(server: Server) -> None:

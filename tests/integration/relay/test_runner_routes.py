@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
+from cumulus_jupyter.protocol.errors import ResourceExhausted
 from cumulus_server.relay.tokens import new_token
 from tests.patience import LIMIT_S
 
@@ -244,6 +247,21 @@ async def test_files_need_not_travel_on_one_machine(server: Server, tmp_path: Pa
     assert there.exists()
     there.unlink()
     assert (await server.fetch("GET", f"/jobs/{job_id}/values/v")).body == b"kept"
+
+
+async def test_what_cannot_be_kept_takes_no_room(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise ResourceExhausted("The relay cannot keep what was sent")
+
+    _, key = await server.running()
+    there = tmp_path / "there"
+    there.write_bytes(b"kept")
+    monkeypatch.setattr(server.relay.files, "keep", full)
+    assert (await by_line(server, "value", key, name="v", path=str(there)))[0] == 503
+    assert there.exists()
+    assert not list((server.relay.config.state_dir / "incoming").iterdir())
 
 
 async def test_what_a_runner_may_not_link_to(server: Server, tmp_path: Path) -> None:

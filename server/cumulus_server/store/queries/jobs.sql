@@ -22,7 +22,7 @@ DELETE FROM programs WHERE number = ?;
 SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?;
 
 -- name: list_jobs
-SELECT * FROM jobs
+SELECT number FROM jobs
 WHERE owner = :owner
   AND (:state IS NULL OR status = :state)
   AND (:before IS NULL OR number < :before)
