@@ -13,8 +13,6 @@ from .containers import Gate, gate
 from .gpu_faults import WORKERS, run_sequence
 from .gpu_relay import Shared, shared_gpus
 
-pytestmark = pytest.mark.timeout(1200)
-
 
 @pytest.fixture
 def shared(home: Home, rig: Rig, job_image: str) -> Iterator[Shared]:

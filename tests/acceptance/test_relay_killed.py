@@ -101,7 +101,6 @@ def check(relay: RelayProcess, submitter: Submitter) -> None:
     assert set(marks) == set(submitter.acknowledged)
 
 
-@pytest.mark.timeout(1200)
 def test_killed_at_each_commit(killed: RelayProcess, tmp_path: Path) -> None:
     submitter = Submitter(killed, tmp_path / "marks")
     submitter.start()
@@ -113,7 +112,6 @@ def test_killed_at_each_commit(killed: RelayProcess, tmp_path: Path) -> None:
     check(killed, submitter)
 
 
-@pytest.mark.timeout(1200)
 def test_killed_at_random_moments(killed: RelayProcess, tmp_path: Path) -> None:
     moments = random.Random(SEED)
     submitter = Submitter(killed, tmp_path / "marks", at_once=6)

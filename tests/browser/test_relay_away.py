@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from playwright.sync_api import expect
 from tests.acceptance.containers import Gate, settle
 from tests.acceptance.relays import RelayProcess
 from tests.homes import fresh_home
+from tests.ports import free_port
 
 from .cells import held as held_cell
 from .conftest import server
@@ -23,18 +23,12 @@ from .parts import Card, Sidebar
 _TOKEN = secrets.token_hex(16)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
-
-
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[RelayProcess]:
     """A headless relay in another home, as on another machine; started again it has the same address."""
     with fresh_home() as home:
         settle(home, executors=["process"], simulated_gpus=1)
-        made = RelayProcess(home, f"--port={_free_port()}")
+        made = RelayProcess(home, f"--port={free_port()}")
         made.start(CUMULUS_TOKEN=_TOKEN)
         made.wait_ready()
         assert made.running, made.log
