@@ -2,20 +2,30 @@
 # Makes this host a worker of a Cumulus relay, or, with --leave, takes all of that back.
 #
 #   curl ... | bash -s -- --relay URL --pin 'sha256//...' --token TOKEN [--opencl] [--ssh-address HOST[:PORT]]
-#   bash setup-worker.sh --leave
+#   bash /opt/cumulus/worker/setup-worker.sh --leave
 #
 # The relay prints the line to run (%cumulus add-worker). Safe to run twice: the session key in /etc/cumulus/worker.json
 # stands for a token that has been used. Settings of proxies, apt and pip are taken from the host and the environment.
 # Secrets go to curl by its standard input, never as arguments.
 set -u
 
+# Read by every shell, also by one that would not understand the rest.
+case ${BASH_VERSION:-} in
+    [5-9].*) ;;
+    *)
+        echo 'cumulus: this needs bash 5 or newer. Run the line as the relay prints it, on the new host (Debian or Ubuntu).' >&2
+        exit 2 ;;
+esac
+
 STATE=/etc/cumulus
 ROOT=/opt/cumulus/worker
 LOG=/var/log/cumulus-setup.log
+LOCK=/run/cumulus-setup.lock
 SOCKET=/var/run/docker.sock
 OS_RELEASE=/etc/os-release
 SERVICE=cumulus-chronosd
 NEEDED_MIB=4096
+API=api/v1
 # What a node of the relay's Swarm must have at least.
 DOCKER_MAJOR=25
 DOCKER_MAKERS=https://download.docker.com/linux
@@ -26,10 +36,11 @@ TOOLKIT=https://nvidia.github.io/libnvidia-container
 TOOLKIT_KEY=/etc/apt/keyrings/cumulus-nvidia-toolkit.asc
 TOOLKIT_LIST=/etc/apt/sources.list.d/cumulus-nvidia-toolkit.list
 LINES_OF_FAILURE=12
+APT_WAIT_S=600
 
 relay='' pin='' token='' ssh_address='' leaving='' opencl=''
 work=''
-failure=/dev/stderr notes=/dev/stderr step_began=0 took='' answer_status=''
+terminal='' failure=/dev/stderr notes=/dev/stderr step_began=0 took='' answer_status=''
 declare -A pids
 
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
@@ -50,6 +61,9 @@ note() { printf '%s\n' "$*" >>"$notes"; }
 
 microseconds() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
 
+# A line at once, from a step, whose own come at its end. No file stays open for it, which a daemon would inherit.
+say_now() { printf '%scumulus: %s\n' "${terminal:+$'\n'}" "$*" >>"/proc/$$/fd/1" || true; }
+
 # At the end of a step's process, when nothing is left of its functions.
 # shellcheck disable=SC2317
 note_time() { echo $(($(microseconds) - step_began)) >"$took"; }
@@ -69,15 +83,17 @@ begin() {
         trap note_time EXIT
         set -eu -o pipefail
         "$@"
-    ) </dev/null >"$work/$name.out" 2>&1 &
+    ) </dev/null >"$work/$name.out" 2>&1 9>&- &
     pids[$name]=$!
 }
 
 finish() {
     local name=$1 status=0 took what
-    wait "${pids[$name]}" || status=$?
-    unset "pids[$name]"
     what=$(cat "$work/$name.what")
+    [ -z "$terminal" ] || printf 'cumulus: %s ...' "$what"
+    wait "${pids[$name]}" || status=$?
+    [ -z "$terminal" ] || printf '\r\033[K'
+    unset "pids[$name]"
     took=$(seconds "$(cat "$work/$name.took" 2>/dev/null || echo 0)")
     { printf '== %s (%s, status %s)\n' "$what" "$took" "$status"; cat "$work/$name.out"; } >>"$LOG" 2>/dev/null
     if [ "$status" = 0 ]; then
@@ -95,8 +111,6 @@ step() {
 
 give_up() {
     local name=$1 what=$2 took=$3 other
-    # What runs beside it may hold apt's lock: it is not broken off.
-    for other in "${pids[@]}"; do wait "$other" 2>/dev/null; done
     {
         say "$what: FAILED after $took"
         if [ -s "$work/$name.out" ]; then tail -n "$LINES_OF_FAILURE" "$work/$name.out" | sed 's/^/cumulus:   | /'; fi
@@ -107,6 +121,8 @@ give_up() {
             say "Put right what it says (all of it: $LOG), then run the same line again: it goes on from there."
         fi
     } >&2
+    # What runs beside it may have apt's lock: it is not broken off.
+    for other in "${pids[@]}"; do wait "$other" 2>/dev/null; done
     exit 1
 }
 
@@ -238,7 +254,7 @@ ask() {
     local body=${5:-}
     body=${body//\\/\\\\}
     {
-        printf 'url = "%s/cumulus/api/v1/%s"\nrequest = "%s"\noutput = "%s"\n' "${relay%/}" "$2" "$1" "$4"
+        printf 'url = "%s/cumulus/%s"\nrequest = "%s"\noutput = "%s"\n' "${relay%/}" "$2" "$1" "$4"
         printf 'header = "Authorization: Bearer %s"\nwrite-out = "%%{http_code}"\n' "$3"
         printf 'silent\nshow-error\nconnect-timeout = 10\nmax-time = 120\n'
         [ -z "$pin" ] || printf 'insecure\npinnedpubkey = "%s"\n' "$pin"
@@ -277,9 +293,11 @@ check_arguments() {
         fail "--relay must be the relay's address, such as https://192.0.2.1:8443." "Use the line as the relay prints it."
     [[ -z $pin || $pin =~ ^sha256//[A-Za-z0-9+/=]+$ ]] ||
         fail "--pin must look like sha256//BASE64=." "Use the line as the relay prints it, with its quotes."
+    [[ -z $ssh_address || $ssh_address =~ ^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?$ ]] ||
+        fail "--ssh-address $ssh_address is not HOST or HOST:PORT." "Give a name or an address, one of IPv6 in brackets: [2001:db8::1]:22"
     [[ $token =~ ^[A-Za-z0-9_.-]*$ ]] || fail "--token has characters that no token has." "Use the line as the relay prints it."
     [ -z "$known" ] || [ "$known" = "$relay" ] ||
-        fail "This host is a worker of $known already." "Let it leave there first: bash setup-worker.sh --leave"
+        fail "This host is a worker of $known already." "Let it leave there first: bash $ROOT/setup-worker.sh --leave"
     [ -n "$token" ] || [ -n "$known" ] ||
         fail "--token is missing, and this host has not been enrolled before." "Make a line with a token: %cumulus add-worker"
 }
@@ -287,7 +305,8 @@ check_arguments() {
 save_key() {
     mkdir -p "$STATE"
     chmod 755 "$STATE"
-    (umask 077 && printf '{"relay": "%s", "pin": "%s", "session_key": "%s"}\n' "$relay" "$pin" "$1" >"$STATE/worker.json")
+    (umask 077 && printf '{"relay": "%s", "pin": "%s", "session_key": "%s"}\n' "$relay" "$pin" "$1" >"$STATE/worker.json.new") &&
+        mv "$STATE/worker.json.new" "$STATE/worker.json"
 }
 
 # Enrols with the session key that is there, else with the token and a new one, which is saved before it is used.
@@ -295,7 +314,7 @@ enrol() {
     local key body
     key=$(saved session_key)
     if [ -n "$key" ]; then
-        asked POST enrolment "$key" "$work/terms.json" "$(enrolment_body "$key")"
+        asked POST $API/enrolment "$key" "$work/terms.json" "$(enrolment_body "$key")"
         case $answer_status in
             2*) return ;;
             # A first run may have been broken off before the relay had the key.
@@ -306,7 +325,7 @@ enrol() {
     fi
     [ -n "$key" ] && [ -z "$(saved node_id)" ] || key=$(od -An -vtx1 -N32 /dev/urandom | tr -d ' \n')
     save_key "$key"
-    asked POST enrolment "$token" "$work/terms.json" "$(enrolment_body "$key")"
+    asked POST $API/enrolment "$token" "$work/terms.json" "$(enrolment_body "$key")"
     case $answer_status in 2*) ;; *) refused ;; esac
 }
 
@@ -325,14 +344,14 @@ check_swarm() {
     local manager
     in_swarm || return 0
     manager=$(told address "$work/terms.json")
-    engine http://engine/info | grep -qF "\"Addr\":\"$manager\"" ||
+    joined_by_us || engine http://engine/info | grep -qF "\"Addr\":\"$manager\"" ||
         fail "This host is in another Swarm already, not in that of $manager." \
             "If it is not needed there: docker swarm leave (with --force for a manager), then run the same line again."
 }
 
 fetch_package() {
     local wanted found
-    asked GET enrolment/package "$(saved session_key)" "$work/package.zip"
+    asked GET $API/enrolment/package "$(saved session_key)" "$work/package.zip"
     wanted=$(told package_sha256 "$work/terms.json")
     found=$(sha256sum "$work/package.zip" | cut -d ' ' -f 1)
     [ "$answer_status $found" = "200 $wanted" ] ||
@@ -340,6 +359,10 @@ fetch_package() {
     rm -rf "$ROOT/new" "$ROOT/old"
     mkdir -p "$ROOT/new"
     python3 -m zipfile -e "$work/package.zip" "$ROOT/new"
+    # For --leave, also when the relay is away.
+    asked GET setup-worker.sh "$(saved session_key)" "$ROOT/new/setup-worker.sh"
+    [ "$answer_status" = 200 ] || fail "The relay does not send this script (status $answer_status)." "Run the same line again."
+    mv "$ROOT/new/setup-worker.sh" "$ROOT/setup-worker.sh"
     [ ! -e "$ROOT/cumulus_worker" ] || mv "$ROOT/cumulus_worker" "$ROOT/old"
     mv "$ROOT/new/cumulus_worker" "$ROOT/cumulus_worker"
     rm -rf "$ROOT/new" "$ROOT/old"
@@ -348,9 +371,26 @@ fetch_package() {
 
 # ---- packages ----
 
-# Quick, without documentation, and without what is only recommended.
+# Waits while somebody else is at it, as unattended-upgrades is on a host that was just started.
 apt() {
-    apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::Languages=none -o Dpkg::Use-Pty=0 \
+    local last=$((SECONDS + APT_WAIT_S)) status holder said=''
+    while :; do
+        status=0
+        apt_once "$@" >"$work/apt" 2>&1 || status=$?
+        cat "$work/apt"
+        if [ "$status" = 0 ] || [ "$SECONDS" -ge "$last" ] || ! grep -q '^E: Could not get lock' "$work/apt"; then
+            return "$status"
+        fi
+        holder=$(sed -n 's/.* It is held by //p' "$work/apt" | head -n 1)
+        [ -n "$said" ] || say_now "apt is in use by ${holder:-somebody else}: waiting for its end, at most $((APT_WAIT_S / 60)) minutes"
+        said=yes
+        sleep 2
+    done
+}
+
+# Quick, without documentation, and without what is only recommended.
+apt_once() {
+    apt-get -q -o Acquire::Retries=3 -o Acquire::Languages=none -o Dpkg::Use-Pty=0 \
         -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Options::=--force-confold \
         -o Dpkg::Options::=--path-exclude='/usr/share/man/*' -o Dpkg::Options::=--path-exclude='/usr/share/doc/*' \
         -o Dpkg::Options::=--path-include='/usr/share/doc/*/copyright' "$@"
@@ -375,10 +415,18 @@ lacking() {
 
 # Installs, and notes what was not there before, so that --leave can take it away.
 apt_install() {
-    all_packages >"$work/before.$1"
+    [ -e "$STATE/packages.before" ] ||
+        { all_packages >"$STATE/packages.new" && mv "$STATE/packages.new" "$STATE/packages.before"; }
     apt install -y --no-install-recommends "$@"
-    all_packages | comm -13 "$work/before.$1" - >>"$STATE/packages"
+    note_packages
+}
+
+# Also after a run that was broken off between the two.
+note_packages() {
+    [ -e "$STATE/packages.before" ] || return 0
+    all_packages | comm -13 "$STATE/packages.before" - >>"$STATE/packages"
     sort -u -o "$STATE/packages" "$STATE/packages"
+    rm "$STATE/packages.before"
 }
 
 apt_update() {
@@ -456,6 +504,18 @@ engine_answers() { [ -S "$SOCKET" ] && [ "$(ENGINE_S=5 engine http://engine/_pin
 
 in_swarm() { engine_answers && engine http://engine/info | grep -q '"LocalNodeState":"active"'; }
 
+# Whether Docker is in a Swarm, well or not, that it was let join here: as the node that is kept, or by a join that was broken off.
+joined_by_us() {
+    local info node
+    info=$(engine http://engine/info)
+    node=$(saved node_id)
+    case $info in
+        *'"LocalNodeState":"inactive"'*) return 1 ;;
+        *"\"NodeID\":\"${node:-none}\""*) return 0 ;;
+    esac
+    [ -z "$node" ] && [ -n "$(saved joining)" ]
+}
+
 start_docker() {
     local tries=300
     if ! engine_answers; then
@@ -496,7 +556,7 @@ leave_relay() {
     relay=$(saved relay) pin=$(saved pin)
     ! engine_answers || node=$(engine http://engine/info | sed -n 's/.*"NodeID":"\([a-z0-9]*\)".*/\1/p')
     # In a step of its own: whatever comes of it, the rest goes on.
-    (failure=$work/unasked && asked POST enrolment/leave "$(saved session_key)" "$work/left.json" "{\"node_id\": \"$node\"}" &&
+    (failure=$work/unasked && asked POST $API/enrolment/leave "$(saved session_key)" "$work/left.json" "{\"node_id\": \"$node\"}" &&
         case $answer_status in 2* | 401 | 403) ;; *) exit 1 ;; esac) ||
         note "The relay at $relay could not be told. Remove this host there: docker node rm --force ${node:-$(uname -n)}"
 }
@@ -504,7 +564,7 @@ leave_relay() {
 leave_swarm() {
     engine_answers || return 0
     [ -n "$(saved session_key)" ] || return 0
-    if in_swarm; then engine -f -X POST 'http://engine/swarm/leave?force=true'; fi
+    if joined_by_us; then engine -f -X POST 'http://engine/swarm/leave?force=true'; fi
     local image volume
     while read -r image; do
         engine -X DELETE "http://engine/images/$image?force=true" || true
@@ -523,10 +583,15 @@ remove_worker() {
     fi
     rm -f "/etc/systemd/system/$SERVICE.service" "/etc/init.d/$SERVICE" /etc/rc?.d/[SK]??"$SERVICE"
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
-    if id cumulus >/dev/null 2>&1; then userdel cumulus; fi
+    # First the relay's way in: its connection may still stand, and comes again.
+    rm -rf /var/lib/cumulus
+    if id cumulus >/dev/null 2>&1; then
+        stat -c '%U %n' /proc/[0-9]* 2>/dev/null | sed -n 's|^cumulus /proc/||p' | xargs -r kill -KILL 2>/dev/null || true
+        userdel --force cumulus
+    fi
     if getent group cumulus >/dev/null; then groupdel cumulus; fi
     rm -f /usr/local/bin/chronos_cli /usr/local/bin/cumulus-probe
-    rm -rf "$ROOT" /var/lib/cumulus /run/cumulus
+    rm -rf "$ROOT" /run/cumulus
     rmdir /opt/cumulus 2>/dev/null || true
 }
 
@@ -539,11 +604,14 @@ restore_docker_settings() {
 # What was there before stays, and so does what something needs that came later.
 remove_packages() {
     local ours extra docker_was_ours=''
+    note_packages
     mapfile -t ours < <(comm -12 <(sort -u "$STATE/packages" 2>/dev/null) <(all_packages))
     if [ "${#ours[@]}" -gt 0 ]; then
         extra=$(apt-get -s purge "${ours[@]}" | sed -n 's/^Purg \([^ ]*\).*/\1/p' | sort -u | comm -23 - "$STATE/packages")
         if [ -n "$extra" ]; then
             note "The packages that were installed stay, since others need them: $(echo "$extra" | tr '\n' ' ')"
+        elif grep -qxE 'docker\.io|docker-ce' "$STATE/packages" && has_containers; then
+            note "Docker and what was installed with it stay, since it has containers of others: docker ps --all"
         else
             ! grep -qxE 'docker\.io|docker-ce' "$STATE/packages" || docker_was_ours=yes
             if [ -n "$docker_was_ours" ]; then stop_docker; fi
@@ -554,6 +622,9 @@ remove_packages() {
     rm -f "$TOOLKIT_LIST" "$TOOLKIT_KEY" "$DOCKER_LIST" "$DOCKER_KEY"
     rm -rf "$STATE"
 }
+
+# Those of jobs are gone with the Swarm.
+has_containers() { engine_answers && [ "$(engine 'http://engine/containers/json?all=true')" != '[]' ]; }
 
 stop_docker() {
     if [ -d /run/systemd/system ]; then systemctl stop docker.socket docker || true; fi
@@ -600,6 +671,7 @@ join() {
     [ -n "$relay" ] || { relay=$(saved relay); }
     [ -n "$pin" ] || [ "$relay" != "$(saved relay)" ] || pin=$(saved pin)
     step enrol "enrolling at $relay" enrol
+    if [ -e "$STATE/packages.before" ]; then step noted "noting what a run that was broken off has installed" note_packages; fi
     if in_swarm; then step other "checking which Swarm this host is in" check_swarm; fi
 
     mapfile -t wanted < <(lacking docker.io iptables python3 python3-venv openssh-server)
@@ -629,14 +701,30 @@ join() {
     step ready "telling the relay, which looks in by SSH" setup ready "$ssh_address"
 }
 
+# Two at once would each make a key, and the token be good for neither. Others may not hold the lock instead.
+alone() {
+    umask 077
+    if { exec 9>"$LOCK"; } 2>/dev/null; then
+        flock -n 9 || { say "this script is at work on this host already; wait for its end" >&2; exit 1; }
+    fi
+    umask 022
+}
+
+broken_off() {
+    [ -z "$terminal" ] || echo
+    say "broken off; the same line goes on from there" >&2
+    exit 130
+}
+
 main() {
     local began
     began=$(microseconds)
     arguments "$@"
-    umask 022
+    [ ! -t 1 ] || terminal=yes
+    alone
     work=$(mktemp -d "${TMPDIR:-/tmp}/cumulus-setup.XXXXXX") || exit 1
     trap 'rm -rf "$work"' EXIT
-    trap 'exit 130' INT TERM
+    trap broken_off INT TERM
     touch "$LOG" 2>/dev/null && chmod 600 "$LOG" || LOG=/dev/null
     if [ -n "$leaving" ]; then
         leave

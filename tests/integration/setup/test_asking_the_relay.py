@@ -84,11 +84,13 @@ def test_a_package_is_installed_only_as_the_terms_say(script: Script, relay: Enr
         archive.writestr("cumulus_worker/__init__.py", "")
     relay.answers["enrolment"] = (200, {"package_sha256": hashlib.sha256(packed.getvalue()).hexdigest()})
     relay.answers["enrolment/package"] = (200, packed.getvalue())
+    relay.answers["/cumulus/setup-worker.sh"] = (200, b"the script")
     words = f"relay={relay.url} pin={relay.pin} token=t; step enrol 'enrolling' enrol"
     done = script.run(f"{words}; step package 'fetching' fetch_package")
     assert done.returncode == 0, done.stdout
     installed = script.folder / "opt" / "cumulus_worker" / "__init__.py"
     assert installed.exists()
+    assert (script.folder / "opt" / "setup-worker.sh").read_text() == "the script"
     installed.write_text("kept = True")
     relay.answers["enrolment/package"] = (200, b"something else")
     done = script.run(f"relay={relay.url} pin={relay.pin}; step package 'fetching' fetch_package")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cumulus_worker.setup import images, ready, state, swarm
+from cumulus_worker.setup.__main__ import main
 from cumulus_worker.setup.relay import Relay
 from cumulus_worker.setup.services import init_script
 from cumulus_worker.setup.telling import Failed
@@ -63,6 +64,15 @@ def test_an_image_that_docker_cannot_take(
     with pytest.raises(Failed, match="could not load job:slim: no space left on device") as failed:
         images.fetch(one_image(kept, "job:slim"))
     assert "df -h" in failed.value.next
+
+
+def test_an_image_that_the_relay_does_not_send_whole(
+    kept: Path, relay: EnrolmentRelay, own_engine: EngineSocket
+) -> None:
+    relay.answers["enrolment/images/job%3Aslim"] = (500, b"half of it")
+    own_engine.answers["POST /images/load?quiet=1"] = (200, {"error": "unexpected EOF"})
+    with pytest.raises(Failed, match="The relay at .* cannot be asked: .* 500"):
+        images.fetch(one_image(kept, "job:slim"))
 
 
 def test_an_image_is_pulled_from_its_own_registry_only(
@@ -140,6 +150,39 @@ def test_a_node_of_the_relay_s_swarm_stays_as_it_is(kept: Path, own_engine: Engi
     own_engine.answers["GET /info"] = (200, {"Swarm": there})
     swarm.join(terms(kept, swarm={"address": MANAGER, "join_token": "t"}))
     assert {asked for asked, _ in own_engine.asked} == {"GET /info"}
+
+
+def test_a_host_that_knows_the_manager_by_another_name_stays_as_it_is(
+    kept: Path, own_engine: EngineSocket
+) -> None:
+    there = {"LocalNodeState": "active", "NodeID": "n1", "RemoteManagers": [{"Addr": "10.0.0.5:2377"}]}
+    own_engine.answers["GET /info"] = (200, {"Swarm": there})
+    for known in ({"node_id": "n1"}, {"node_id": "", "joining": MANAGER}):
+        state.keep(**known)
+        swarm.join(terms(kept, swarm={"address": MANAGER, "join_token": "t"}))
+    state.keep(node_id="n2")
+    with pytest.raises(Failed, match="in another Swarm already"):
+        swarm.join(terms(kept, swarm={"address": MANAGER, "join_token": "t"}))
+    assert {asked for asked, _ in own_engine.asked} == {"GET /info"}
+
+
+def test_a_join_that_docker_goes_on_with_is_known(kept: Path, own_engine: EngineSocket) -> None:
+    manager = Manager()
+    own_engine.answers["GET /info"] = (200, {"Swarm": {"LocalNodeState": "inactive"}})
+    own_engine.answers["POST /swarm/join"] = (503, {"message": "The attempt will continue"})
+    order = {"address": manager.address, "join_token": "t"}
+    with manager.socket, pytest.raises(Failed, match="The attempt will continue"):
+        swarm.join(terms(kept, swarm=order))
+    assert state.load()["joining"] == manager.address
+
+
+def test_an_engine_that_is_away_is_told(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUMULUS_ENGINE_SOCKET", str(kept / "nowhere"))
+    monkeypatch.setenv("CUMULUS_FAILURE", str(kept / "failure"))
+    assert main(["swarm", terms(kept, swarm={"address": MANAGER, "join_token": "t"})]) == 1
+    message, what_to_do = (kept / "failure").read_text().splitlines()
+    assert message.startswith("Docker does not answer: ")
+    assert "run the same line again" in what_to_do
 
 
 def test_the_relay_s_refusal_keeps_its_words(kept: Path, relay: EnrolmentRelay) -> None:

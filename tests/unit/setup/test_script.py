@@ -131,6 +131,11 @@ def test_a_gpu_without_a_driver(script: Script) -> None:
         ("relay='https://x\"y' token=t", "--relay must be the relay's address"),
         (f"relay={RELAY} pin=abc token=t", "--pin must look like sha256//"),
         (f"{AT_RELAY} token='a\"b'", "--token has characters that no token has."),
+        (
+            f"{AT_RELAY} token=t ssh_address=2001:db8::1",
+            "--ssh-address 2001:db8::1 is not HOST or HOST:PORT.",
+        ),
+        (f"{AT_RELAY} token=t ssh_address=host:ssh", "--ssh-address host:ssh is not HOST or HOST:PORT."),
         (f"{AT_RELAY}", "--token is missing, and this host has not been enrolled before."),
         ("", "--relay must be the relay's address"),
     ],
@@ -147,6 +152,12 @@ def test_a_worker_of_another_relay(script: Script) -> None:
     assert done.returncode == 1
     assert f"This host is a worker of {RELAY} already." in done.stdout
     assert "--leave" in done.stdout
+
+
+@pytest.mark.parametrize("address", ["gpu1", "192.0.2.7:2222", "[2001:db8::1]", "[2001:db8::1]:22"])
+def test_where_ssh_may_be(script: Script, address: str) -> None:
+    words = f"{AT_RELAY} token=t ssh_address='{address}'"
+    assert script.run(f"{words}\nstep arguments 'reading' check_arguments").returncode == 0
 
 
 def test_what_is_known_of_the_last_time_need_not_be_said_again(script: Script) -> None:
@@ -213,21 +224,34 @@ def test_half_a_script_does_nothing(tmp_path: Path) -> None:
         assert "cumulus: " not in done.stdout
 
 
+def test_a_full_disk_costs_no_key(script: Script) -> None:
+    keep(script, session_key=KEY)
+    done = script.run(f"{AT_RELAY}; trap '' XFSZ; ulimit -f 0; save_key other")
+    assert done.returncode == 1
+    assert json.loads((script.state / "worker.json").read_text())["session_key"] == KEY
+
+
+def test_two_at_once(script: Script) -> None:
+    lock = f"LOCK={script.folder}/lock; alone"
+    done = script.run(f"{lock}; bash -c '. {SCRIPT}; {lock}; echo both'; true")
+    assert done.stdout == "cumulus: this script is at work on this host already; wait for its end\n"
+    # What a step starts and leaves behind does not hold it.
+    pipe = f"{script.folder}/pipe"
+    done = script.run(
+        f"{lock}; mkfifo {pipe}; leaves() {{ cat <{pipe} >/dev/null 2>&1 & }}; step one 'leaving' leaves; "
+        f"exec 9>&-; {lock}; echo once more; echo >{pipe}"
+    )
+    assert done.stdout.endswith("once more\n")
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["bash", "-c", 'BASH_VERSION=3.2.57; . "$0"']])
+def test_another_shell_is_told_so(shell: list[str]) -> None:
+    done = subprocess.run([*shell, SCRIPT, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cumulus: this needs bash 5 or newer.")
+
+
 def test_an_option_that_does_not_exist(script: Script) -> None:
     done = subprocess.run(["bash", SCRIPT, "--nonsense"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no such option: --nonsense" in done.stderr
-
-
-@pytest.mark.parametrize(("manager", "known"), [("192.0.2.1:2377", True), ("192.0.2.9:2377", False)])
-def test_a_host_of_another_swarm(script: Script, manager: str, known: bool) -> None:
-    terms = {"relay_id": "r", "swarm": {"address": "192.0.2.1:2377", "join_token": "t"}}
-    (script.folder / "work" / "terms.json").write_text(json.dumps(terms))
-    info = f'{{"Swarm":{{"LocalNodeState":"active","RemoteManagers":[{{"Addr":"{manager}"}}]}}}}'
-    done = script.run(
-        f"in_swarm() {{ true; }}; engine() {{ echo '{info}'; }}; step other 'checking' check_swarm"
-    )
-    assert (done.returncode == 0) is known, done.stdout
-    if not known:
-        assert "This host is in another Swarm already, not in that of 192.0.2.1:2377." in done.stdout
-        assert "docker swarm leave" in done.stdout

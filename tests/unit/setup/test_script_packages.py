@@ -23,6 +23,52 @@ def test_packages_that_were_there_before_are_not_ours_to_remove(script: Script) 
     assert done.stdout.split() == ["runc"]
 
 
+def test_packages_of_a_run_that_was_broken_off_are_ours_too(script: Script) -> None:
+    listed = script.folder / "listed"
+    listed.write_text("bash\n")
+    done = script.run(
+        f"all_packages() {{ cat '{listed}'; }}; "
+        f"apt() {{ printf 'bash\\nrunc\\n' >'{listed}'; kill -KILL $BASHPID; }}; (apt_install docker.io)"
+    )
+    assert done.returncode != 0
+    done = script.run(
+        f"all_packages() {{ cat '{listed}'; }}; note_packages; note_packages; cat $STATE/packages"
+    )
+    assert done.stdout == "runc\n"
+
+
+HELD = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (unattended-upgr)"
+
+
+def test_apt_that_is_in_use_is_waited_for(script: Script) -> None:
+    once = f"{script.folder}/once"
+    script.command("apt-get", f"[ -e '{once}' ] || {{ touch '{once}'; echo '{HELD}'; exit 100; }}")
+    script.command("sleep", "true")
+    done = script.run("step lists 'reading the lists' apt_update")
+    assert done.returncode == 0, done.stdout
+    waits, ended = done.stdout.splitlines()
+    assert waits.startswith("cumulus: apt is in use by process 812 (unattended-upgr): waiting for its end")
+    assert ended.startswith("cumulus: reading the lists: ")
+    script.command("apt-get", f"echo '{HELD}'; exit 100")
+    done = script.run("APT_WAIT_S=0; step lists 'reading the lists' apt_update")
+    assert done.returncode == 1
+    assert HELD in done.stdout
+
+
+def test_docker_stays_where_others_have_containers(script: Script) -> None:
+    (script.state / "packages").write_text("docker.io\n")
+    script.command("apt-get", "true")
+    done = script.run(
+        "has_containers() { true; }; all_packages() { echo docker.io; }; apt() { echo PURGED; exit 3; }; "
+        "step packages 'removing' remove_packages"
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Docker and what was installed with it stay, since it has containers of others" in done.stdout
+    for listed, others in (("[]", False), ('[{"Id":"1"}]', True)):
+        done = script.run(f"engine_answers() {{ true; }}; engine() {{ echo '{listed}'; }}; has_containers")
+        assert (done.returncode == 0) is others
+
+
 def test_what_others_need_by_now_stays(script: Script) -> None:
     (script.state / "packages").write_text("docker.io\nrunc\n")
     script.command(

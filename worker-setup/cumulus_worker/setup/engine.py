@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from cumulus_worker.setup.telling import Failed
+
 _SOCKET = "/var/run/docker.sock"
 _ANSWER_S = 60.0
 _LOAD_S = 1800.0
 
 
-class EngineSays(Exception):
+class EngineSays(Failed):
     """The engine refuses, or is away (status 0)."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -63,17 +63,20 @@ class Relay:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as curl:
-            assert curl.stdin is not None and curl.stdout is not None and curl.stderr is not None
+            assert curl.stdin is not None and curl.stdout is not None
             curl.stdin.write(self._config(f"images/{quote(name, safe='')}", "fail-with-body").encode())
             curl.stdin.close()
-            sent = curl.stdout
-            try:
-                yield iter(lambda: sent.read(_PIECE_BYTES), b"")
-            finally:
-                sent.close()
-            said = curl.stderr.read().decode(errors="replace")
-            if status := curl.wait():
-                raise self._away(status, said)
+            with curl.stdout:
+                yield self._pieces(curl)
+
+    def _pieces(self, curl: subprocess.Popen[bytes]) -> Iterator[bytes]:
+        """What it fetches. Its failure is told before whoever reads takes that for the end."""
+        assert curl.stdout is not None and curl.stderr is not None
+        while piece := curl.stdout.read(_PIECE_BYTES):
+            yield piece
+        said = curl.stderr.read().decode(errors="replace")
+        if status := curl.wait():
+            raise self._away(status, said)
 
     def _config(self, path: str, *more: str) -> str:
         lines = [

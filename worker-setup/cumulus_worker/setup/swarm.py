@@ -23,6 +23,8 @@ def join(terms: str) -> None:
         swarm = engine.info()["Swarm"]
     if swarm["LocalNodeState"] != "active":
         own = _own_address(order["address"])
+        # Docker may go on joining after it has said that it could not.
+        state.keep(joining=order["address"], node_id="")
         try:
             engine.join([order["address"]], order["join_token"], own)
         except EngineSays as says:
@@ -41,15 +43,14 @@ def _settled(engine: Engine, swarm: dict[str, Any], manager: str) -> bool:
             next="Take another host; or, if that Swarm is not needed: docker swarm leave --force.",
         )
     managers = [each["Addr"] for each in swarm.get("RemoteManagers") or []]
-    ours = state.load().get("node_id") == swarm["NodeID"] or manager in managers
-    if swarm["LocalNodeState"] == "active" and managers and manager not in managers:
+    kept = state.load()
+    # The manager may be known here by a name, or by the address of a router before it.
+    node_id = kept.get("node_id")
+    joined = node_id == swarm["NodeID"] if node_id else kept.get("joining") == manager
+    if not (joined or manager in managers):
+        where = f", that of {', '.join(managers)}" if managers else f": {swarm['LocalNodeState']}"
         raise Failed(
-            f"This host is in another Swarm already, that of {', '.join(managers)}.",
-            next="If it is not needed there: docker swarm leave, then run the same line again.",
-        )
-    if not ours:
-        raise Failed(
-            f"This host is in another Swarm already, and its state there is {swarm['LocalNodeState']}.",
+            f"This host is in another Swarm already{where}.",
             next="If it is not needed there: docker swarm leave --force, then run the same line again.",
         )
     return bool(swarm["LocalNodeState"] == "active")
