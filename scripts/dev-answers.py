@@ -6,6 +6,7 @@ where the answer is none of that kind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -91,11 +92,19 @@ def _texts(value: Any) -> list[str]:
     return [text for each in inner for text in _texts(each)]
 
 
+def _json(text: str) -> Any:
+    """The answer in what was printed, with whatever remarks around it. Raises ``ValueError`` for none."""
+    for begin in re.finditer(r"^[\[{]", text, re.MULTILINE):
+        with contextlib.suppress(ValueError):
+            return json.JSONDecoder().raw_decode(text, begin.start())[0]
+    raise ValueError("no JSON")
+
+
 def main() -> int:
     """Read one answer."""
     readers = {"offers": offers, "created": created, "labelled": labelled, "instance": instance, "keys": keys}
     try:
-        lines = readers[sys.argv[1]](json.load(sys.stdin), *sys.argv[2:])
+        lines = readers[sys.argv[1]](_json(sys.stdin.read()), *sys.argv[2:])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return 3
     print("\n".join(lines))

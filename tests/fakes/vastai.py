@@ -89,7 +89,7 @@ def row(account: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
 
 def show_all(account: dict[str, Any], asked: argparse.Namespace) -> Any:
     """``show instances``."""
-    return [row(account, each) for each in account["instances"].values()]
+    return [row(account, each) for each in account["instances"].values()] if account["lists"] else "soon"
 
 
 def destroy(account: dict[str, Any], asked: argparse.Namespace) -> Any:
@@ -153,7 +153,8 @@ def main() -> None:
             raise Refused(401, "Invalid user key")
         answer = asked.does(account, asked)
         if answer is not None:
-            print(json.dumps(answer, indent=1, sort_keys=True))
+            remark, told = account["remark"], json.dumps(answer, indent=1, sort_keys=True)
+            print(remark, told, remark, sep="\n")
     except Refused as refused:
         print(json.dumps(refused.body), file=sys.stderr)
     finally:

@@ -54,6 +54,8 @@ class Account:
                     "offers": OFFERS,
                     "taken": [],
                     "answer_lost": False,
+                    "lists": True,
+                    "remark": "",
                     "instances": {},
                     "comes_up": "running",
                     "destroys": True,

@@ -75,6 +75,30 @@ def test_an_instance_whose_creation_was_never_answered_is_not_rented_twice(accou
     assert account.known()["INSTANCE"] == "7000000" and len(account.calls("create")) == 1
 
 
+def test_an_instance_is_found_by_who_wants_to_give_it_back_too(account: Account) -> None:
+    account.set(answer_lost=True, lists=False)
+    done = account.run("dev-setup", "--yes", "--key", str(account.key))
+    assert done.status == 1 and "is not understood" in done.err
+    assert len(account.calls("create")) == 0, "one that may be there would be rented twice"
+    account.set(lists=True, comes_up="exited")
+    account.run("dev-setup", "--yes", "--key", str(account.key))
+    # As if it had been broken off between the provider's answer and its being written down.
+    state = account.dev / ".dev-instance"
+    kept = state.read_text().splitlines(keepends=True)
+    state.write_text("".join(line for line in kept if not line.startswith("INSTANCE=")))
+    done = account.run("dev-stop", "--yes")
+    assert done.status == 0 and "the instance 7000000 is destroyed" in done.out
+    assert not account.told()["instances"] and not leftovers(account.dev)
+
+
+def test_remarks_around_an_answer_are_passed_over(account: Account) -> None:
+    account.set(remark="[note] vastai 1.9.9 is out {really}", comes_up="exited")
+    done = account.run("dev-setup", "--yes", "--key", str(account.key))
+    assert "rented: instance 7000000" in done.out
+    assert account.run("dev-stop", "--yes").status == 0
+    assert not account.told()["instances"]
+
+
 def test_an_instance_that_went_away_by_itself_is_cleared_up_after(account: Account) -> None:
     account.set(comes_up="exited")
     account.run("dev-setup", "--yes", "--key", str(account.key))
