@@ -88,7 +88,7 @@ def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
     if type(obj) not in (np.ndarray, np.memmap):
         return None
     if obj.dtype.hasobject:
-        if obj.dtype.fields is not None:
+        if obj.dtype.char != "O":  # text of any length, or fields that hold objects
             return None
         return {"t": "ndobject", "shape": list(obj.shape), "v": encoder.run(obj.ravel().tolist())}
     return _array_node(encoder, obj)
@@ -125,10 +125,7 @@ class _Array(Kind):
         if count * dtype.itemsize != blob.nbytes:
             raise ValueError(f"an array of shape {shape} with {blob.nbytes} bytes")
         order: Any = "F" if node.get("f") else "C"
-        if count * dtype.itemsize == 0:
-            array = np.empty(shape, dtype, order)
-        else:
-            array = np.ndarray(shape, dtype, blob, 0, None, order)
+        array = np.ndarray(shape, dtype, blob, 0, None, order)
         if node.get("scalar"):
             return array[()]
         if readonly:
@@ -157,7 +154,9 @@ class _Objects(Kind):
         shape, count = _shape(node["shape"]), 1
         for length in shape:
             count *= length
-        if count != (node["v"]["n"] if type(node["v"]) is dict else len(node["v"])):
+        run = node["v"]
+        # What is packed takes a byte for each item at least.
+        if count != (min(run["n"], reader.blob(run["b"]).nbytes + 1) if type(run) is dict else len(run)):
             raise ValueError(f"an array of shape {shape} with another number of items")
         return np.empty(shape, object)
 

@@ -44,6 +44,11 @@ def flat(blob: Any) -> memoryview:
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 
+def size_of(blob: Any) -> int:
+    """The blob's size in bytes; a file is not opened for it."""
+    return blob.size_bytes if isinstance(blob, FileBlob) else memoryview(blob).nbytes
+
+
 def private(blob: Any) -> memoryview:
     """Writable memory with the blob's bytes; the blob itself stays as it is."""
     # An entry at an odd offset would make arrays that the processor reads slowly.

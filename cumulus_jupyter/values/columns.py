@@ -1,9 +1,9 @@
 """Columns and indexes of pandas, as parts of a node.
 
-A column of a numpy type is its bytes; one of an extension type (nullable, categorical, zoned, Arrow's
-own) is an Arrow stream that holds pandas' description of the type; one of Python objects is a run of
-slots, so that each object stays itself. Parts lie inside the frame's node: taken out of a frame, a
-column has no identity.
+A column of a numpy type is its bytes; a categorical one its codes and its categories, which are an index;
+one of another extension type (nullable, zoned, Arrow's own) is an Arrow stream that holds pandas'
+description of the type; one of Python objects is a run of slots, so that each object stays itself. Parts
+lie inside the frame's node: taken out of a frame, a column has no identity.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ def write_column(encoder: Encoder, values: Any) -> Part:
         return {"np": describe_dtype(values.dtype), "b": encoder.blob(array_bytes(values)[0])}
     if values.dtype == object:
         return {"obj": encoder.run(list(values))}
+    if isinstance(values, pd.Categorical):
+        # Arrow knows no categories that are intervals or periods.
+        codes, labels = write_column(encoder, values.codes), write_index(encoder, values.categories)
+        return {"codes": codes, "labels": labels, "ordered": bool(values.ordered)}
     try:
         part = {"arrow": str(values.dtype), "b": encoder.blob(_arrow(values))}
         return {**part, "own": True} if isinstance(values.dtype, pd.ArrowDtype) else part
@@ -47,13 +51,7 @@ def _arrow(values: Any) -> Any:
     import pyarrow as pa
 
     frame = pd.DataFrame({"0": values})
-    # Without rows a table has no chunks, and a category no dictionary; a batch has both.
-    holder = (
-        pa.Table
-        if len(frame) or isinstance(values.dtype, (pd.StringDtype, pd.ArrowDtype))
-        else pa.RecordBatch
-    )
-    data = holder.from_pandas(frame, preserve_index=False)
+    data = pa.Table.from_pandas(frame, preserve_index=False)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, data.schema) as writer:
         writer.write(data)
@@ -73,6 +71,9 @@ def read_column(reader: Decoder, part: Part) -> Any:
         # pandas cannot read the names it gives to Arrow's own types.
         own = {"types_mapper": pd.ArrowDtype, "ignore_metadata": True} if part.get("own") else {}
         return table.to_pandas(**own)["0"].array
+    if "labels" in part:
+        codes, labels = read_column(reader, part["codes"]), read_index(reader, part["labels"])
+        return pd.Categorical.from_codes(codes, labels, ordered=part["ordered"])
     items = reader.run(part["obj"])
     if "as" in part:
         return pd.array(items, dtype=part["as"])

@@ -38,6 +38,10 @@ class Kind:
         """Slots that ``fill`` needs."""
         return []
 
+    def hashed(self, node: Mapping[str, Any]) -> List[Any]:
+        """Those of them whose objects ``fill`` hashes."""
+        return []
+
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         """The object, complete or yet to be filled."""
         raise NotImplementedError
@@ -58,6 +62,9 @@ class Sequence(Kind):
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
         return [node["v"]]
+
+    def hashed(self, node: Mapping[str, Any]) -> List[Any]:
+        return list(node["v"]) if self.cls is set and type(node["v"]) is list else []
 
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         return self.cls(maxlen=node["m"]) if self.cls is deque else self.cls()
@@ -107,6 +114,9 @@ class Table(Kind):
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
         return [node["k"], node["v"]]
+
+    def hashed(self, node: Mapping[str, Any]) -> List[Any]:
+        return list(node["k"]) if type(node["k"]) is list else []
 
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         return self.cls(reader.factory(node["f"])) if self.cls is defaultdict else self.cls()

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from ..protocol.errors import CumulusError, InvalidArgument
 from . import buffers
 from .atoms import read_atom
-from .graph import kind_of, read_graph
+from .graph import broken, kind_of, lacking, read_graph
 from .model import Decoded
 from .sequences import references, unpack
 from .trust import Trust, Unresolved
@@ -46,16 +46,12 @@ class Decoder:
         self.base: int = graph.get("base", 0)
         self._state: Dict[int, int] = {}
         self._late: List[Tuple[int, List[int]]] = []
-        if originals is not None:
-            self._read_base(graph.get("base", 0))
-
-    def _read_base(self, base: Any) -> None:
-        for number in range(base if type(base) is int and 0 <= base <= 1 << 32 else 0):
-            if number in self._nodes:
-                continue
-            if number in self._originals:
-                self.objects[number] = self._originals[number]
+        for number, original in self._originals.items():
+            if number < self.base and number not in self._nodes:
+                self.objects[number] = original
                 self._state[number] = _DONE
+        #: Bytes that may still be read: each blob has one place, so that no small graph becomes huge.
+        self._left = 4 * sum(map(buffers.size_of, blobs.values()))
 
     # What kinds call.
 
@@ -86,9 +82,13 @@ class Decoder:
 
     def _blob(self, name: Any) -> Any:
         try:
-            return self.blobs[name]
+            found = self.blobs[name]
         except (KeyError, TypeError):
             raise InvalidArgument(f"The value graph names a blob that is not there: {name!r}") from None
+        self._left -= buffers.size_of(found)
+        if self._left < 0:
+            raise InvalidArgument(f"The value graph names a blob too often: {name!r}")
+        return found
 
     def node(self, slot: Any) -> Optional[Mapping[str, Any]]:
         """The node that a slot refers to, if it refers to one that this graph brings."""
@@ -146,6 +146,8 @@ class Decoder:
         """Nodes that reach a failed one, with the reason."""
         parents: Dict[int, List[int]] = {}
         for number, node in self._nodes.items():
+            if number in self.failed or number not in self._state:
+                continue
             _, hard, soft = self._parts(number, node)
             for child in itertools.chain(hard, soft):
                 parents.setdefault(child, []).append(number)
@@ -168,7 +170,7 @@ class Decoder:
         except CumulusError:
             raise
         except Exception as error:
-            raise _broken(number, error) from error
+            raise broken(number, error) from error
         for child in itertools.chain(early, hard, soft):
             if type(child) is not int or not (child in self._nodes or child in self.objects):
                 if type(child) is int and self._is_origin(child):
@@ -233,16 +235,14 @@ class Decoder:
                 self.objects[number] = old
             else:
                 self.objects[number] = kind.make(self, node)
-        except Unresolved as error:
-            return self._fail(number, str(error))
-        except CumulusError:
-            raise
         except Exception as error:
-            raise _broken(number, error) from error
+            return self._unmade(number, error)
         self._state[number] = _MADE
 
     def _fill_or_wait(self, number: int, soft: List[int]) -> None:
-        if any(self._state[child] == _ENTERED for child in soft):
+        # What is hashed must be complete: in a set, or as a key.
+        hashed = references(kind_of(self._nodes[number]).hashed(self._nodes[number]))
+        if any(self._state[n] == _ENTERED for n in soft) or any(self._state[n] < _DONE for n in hashed):
             self._late.append((number, soft))
         else:
             self._fill(number, soft)
@@ -254,23 +254,22 @@ class Decoder:
         try:
             node = self._nodes[number]
             kind_of(node).fill(self, node, self.objects[number])
-        except Unresolved as error:
-            return self._fail(number, str(error))
-        except CumulusError:
-            raise
         except Exception as error:
-            raise _broken(number, error) from error
+            return self._unmade(number, error)
         self._state[number] = _DONE
+
+    def _unmade(self, number: int, error: Exception) -> None:
+        if isinstance(error, ImportError):
+            error = lacking(error)
+        if isinstance(error, Unresolved):
+            return self._fail(number, str(error))
+        raise error if isinstance(error, CumulusError) else broken(number, error)
 
     def _fail(self, number: int, reason: str) -> None:
         if not self.trust.tolerant:
             raise InvalidArgument(f"A value cannot be rebuilt here: {reason}")
         self.failed[number] = reason
         self._state[number] = _FAILED
-
-
-def _broken(number: int, error: Exception) -> InvalidArgument:
-    return InvalidArgument(f"The value graph is broken at node {number}: {type(error).__name__}: {error}")
 
 
 def decode(
@@ -292,7 +291,7 @@ def decode(
     trust = trust or Trust.of_client(allow_pickle)
     decoder = Decoder(graph, blobs, trust, namespace, fetch_remote)
     decoded = Decoded(decoder.read(), decoder.objects, graph, blobs, left_out=decoder.left_out())
-    opaque = [n for n in decoder.objects if graph["nodes"][n]["t"] in ("pickle", "remote")]
+    opaque = [n for n in decoder.objects if (decoder.node([n]) or {}).get("t") in ("pickle", "remote")]
     if opaque and trust.full:
         from .changes import digest
 

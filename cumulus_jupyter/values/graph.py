@@ -35,9 +35,21 @@ def kind_of(node: Mapping[str, Any]) -> Kind:
         try:
             KINDS.update(import_module(home, __package__).KINDS)
         except ImportError as error:
-            raise Unresolved(f"it needs the package {error.name}, which is not installed here") from error
+            raise lacking(error) from error
         kind = KINDS[tag]
     return kind
+
+
+def lacking(error: ImportError) -> Unresolved:
+    """Why a node cannot be rebuilt where a package is missing for it."""
+    package = (error.name or "").partition(".")[0]
+    said = f"it needs the package {package}, which is not installed here"
+    return Unresolved(said if package else str(error))
+
+
+def broken(number: int, error: Exception) -> InvalidArgument:
+    """What is raised for a node that is not as its kind must be."""
+    return InvalidArgument(f"The value graph is broken at node {number}: {type(error).__name__}: {error}")
 
 
 def read_graph(graph: Any) -> Tuple[Dict[int, Mapping[str, Any]], Mapping[str, Any]]:

@@ -19,8 +19,6 @@ _MODES = frozenset(
     {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "LA", "PA", "RGBX", "RGBa", "La",
      "I;16", "I;16L", "I;16B"}
 )  # fmt: skip
-#: Side by side pixels beyond this are not an image that a notebook made.
-_PIXELS_MAX = 1 << 31
 
 
 def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
@@ -55,13 +53,15 @@ class _Image(Kind):
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         image: Any = import_module("PIL.Image")
         mode, (width, height) = node["mode"], node["size"]
-        if mode not in _MODES or not 0 <= width * height <= _PIXELS_MAX or min(width, height) < 0:
+        if mode not in _MODES or min(width, height) < 0:
             raise ValueError(f"not an image: {mode} {width} x {height}")
         blob = reader.blob(node["b"])
+        # Counted before the image is made, which may be huge: a row of pixels begins on a byte of its own.
+        eight = len(image.new(mode, (8, 1)).tobytes())
+        if (width * eight + 7) // 8 * height != blob.nbytes:
+            raise ValueError(f"an image of {width} x {height} with {blob.nbytes} bytes")
         made = image.new(mode, (width, height))
         if width * height:
-            if len(made.tobytes()) != blob.nbytes:
-                raise ValueError(f"an image of {width} x {height} with {blob.nbytes} bytes")
             made.frombytes(bytes(blob))
         if "palette" in node:
             made.putpalette(node["palette"][1], node["palette"][0])

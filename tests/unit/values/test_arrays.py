@@ -83,6 +83,12 @@ def test_records_dtypes_and_masks() -> None:
     assert found.fill_value == 9
 
 
+def test_texts_of_any_length_are_no_objects() -> None:
+    assert encode({"x": np.array(["a"], np.dtypes.StringDType())}).refused
+    found = there(np.array(["a", "long"], np.dtypes.StringDType()), allow_pickle=True)
+    assert found.dtype == np.dtypes.StringDType() and found.tolist() == ["a", "long"]
+
+
 def test_arrays_of_objects_keep_each_object() -> None:
     item = [1]
     array = np.empty((2, 2), object)

@@ -49,6 +49,9 @@ MIXED = pd.DataFrame(
         pd.DataFrame(columns=["a", "b"]),
         pd.DataFrame(np.arange(12.0).reshape(3, 4)),
         pd.DataFrame({"t": pd.array(["a", None], dtype="string")}),
+        pd.DataFrame({"v": [1, 2]}, index=pd.cut([1, 2], 2)),
+        pd.DataFrame({"bin": pd.cut([1, 2, np.nan], 2), "q": pd.qcut([1, 2, 3], 3)}),
+        pd.DataFrame({"m": pd.Categorical(pd.period_range("2020", periods=2, freq="M"))}),
         pd.DataFrame({"t": pd.array([[1], None], dtype=pd.ArrowDtype(pa.list_(pa.int64())))}),
     ],
 )

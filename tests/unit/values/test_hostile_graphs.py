@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import resource
+import sys
 from collections import namedtuple
 from typing import Any
 
@@ -98,6 +100,8 @@ def graph(*nodes: Any, root: Any = None) -> dict[str, Any]:
         graph({"t": "ndobject", "shape": [10**12], "v": []}),
         graph({"t": "image", "mode": "RGB", "size": [10**6, 10**6], "b": "b0", "v": []}),
         graph({"t": "image", "mode": "RGB", "size": [1, 1], "b": "b0", "v": []}),
+        graph({"t": "ndobject", "shape": [10**9], "v": {"p": "q", "b": "b0", "n": 10**9}}),
+        graph({"t": "list", "v": [[n] for n in range(1, 9)]}, *[{"t": "bytes", "b": "b0"}] * 8),
         graph({"t": "polars", "of": "frame", "b": "b0"}),
         graph({"t": "pyarrow", "of": "Table", "b": "b0"}),
         graph({"t": "remote", "job": "j", "name": "n"}),
@@ -129,6 +133,39 @@ def test_packed_runs_of_a_wrong_size(size: int) -> None:
     node = {"t": "list", "v": {"p": "q", "b": "b0", "n": 256}}
     with pytest.raises(InvalidArgument):
         decode(graph(node), {"b0": bytes(size)}, allow_pickle=False)
+
+
+def test_nothing_is_made_for_what_a_graph_only_claims() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    image = {"t": "image", "mode": "RGB", "size": [20_000, 20_000], "b": "b0", "v": []}
+    with pytest.raises(InvalidArgument, match="20000 x 20000 with 7 bytes"):
+        decode(graph(image), {"b0": b"1234567"}, allow_pickle=False)
+    far = {**graph({"t": "list", "v": []}, root=[1 << 50]), "base": 1 << 60}
+    assert apply_changes(far, {}, {}, allow_pickle=False, namespace={}) == {}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+@pytest.mark.parametrize(
+    ("package", "node"),
+    [
+        ("polars", {"t": "polars", "of": "frame", "b": "b0"}),
+        ("PIL.Image", {"t": "image", "mode": "L", "size": [1, 1], "b": "b0", "v": []}),
+    ],
+)
+def test_what_needs_a_package_that_is_not_here_is_left_out_alone(
+    package: str, node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    told = {**graph(node, {"t": "list", "v": [1]}), "roots": {"x": [0], "other": [1]}}
+    applied = apply_changes(told, {"b0": b"1"}, {}, allow_pickle=False, namespace={})
+    assert applied == {"other": [1]}
+    needed = f"it needs the package {package.partition('.')[0]}, which is not installed here"
+    assert applied.left_out == {"x": needed}
+
+
+def test_a_graph_of_changes_is_no_graph_to_decode() -> None:
+    changes = {**graph({"t": "list", "v": [[3]]}, root=[4]), "base": 4}
+    assert decode(changes, {}, allow_pickle=False, trust=Trust.of_worker(False)).left_out.keys() == {"x"}
 
 
 def test_a_pickle_is_not_loaded_unasked(tmp_path: Any) -> None:

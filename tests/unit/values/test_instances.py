@@ -156,6 +156,14 @@ def test_members_of_a_set_are_complete_before_they_are_hashed(cell: dict[str, An
     assert job["d"][job["key"]] == 1
 
 
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_members_of_each_others_sets(cell: dict[str, Any], order: str) -> None:
+    a, b = cell["Keyed"]("a"), cell["Keyed"]("b")
+    a.near, b.near, a.labels = {b}, {a}, {b: "b"}
+    job = Job({name: {"a": a, "b": b}[name] for name in order}, globals=cell)
+    assert job["a"] in job["b"].near and job["b"] in job["a"].near and job["a"].labels[b] == "b"
+
+
 def test_no_constructor_and_no_setter_runs(cell: dict[str, Any]) -> None:
     loud = object.__new__(cell["Loud"])
     job = Job({"loud": loud, "careful": cell["Careful"]()}, globals=cell)
