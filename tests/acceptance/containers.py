@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.homes import Home
+from tests.patience import LIMIT_S
 from tests.rig import Rig
 from tests.rig.docker import lines
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
-#: Within this many seconds after the last job nothing of any may be left.
-TIDY_S = 60.0
+#: Seconds in which what is left of jobs must go. It takes a few, and more where much else is to do.
+TIDY_S = LIMIT_S
 
 
 def settle(home: Home, **settings: Any) -> None:

@@ -49,14 +49,14 @@ class Shared:
         return job
 
     def nothing_booked(self, *workers: str) -> None:
-        """Within a minute nothing of the relay's is booked."""
+        """Soon nothing of the relay's is booked: at its next look at the hosts at the latest."""
         held: dict[str, Any] = {}
 
         def free() -> bool:
             held.update({worker: self.workers.bookings(worker) for worker in workers})
             return not any(held.values())
 
-        assert wait_for(free, 60.0, 0.2), (held, self.relay.log[-4000:])
+        assert wait_for(free, LIMIT_S, 0.2), (held, self.relay.log[-4000:])
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from .relays import RelayProcess
 
 SCRIPT = ROOT / "worker-setup" / "setup-worker.sh"
 #: Seconds that the line may take on a machine that has much else to do.
-LINE_S = 420.0
+LINE_S = 900.0
 #: What a fresh host may listen on, besides what only itself can reach.
 PORTS = {22, 7946}
 CELL = """%%cumulus --gpu 0.5

@@ -16,7 +16,7 @@ from tests.rig.docker import docker
 from .containers import TIDY_S
 from .onboarding import CELL, LINE_S, PORTS, SCRIPT, onboarding
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(3000)
 
 
 def test_one_line_makes_a_fresh_host_a_worker(

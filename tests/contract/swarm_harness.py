@@ -16,6 +16,7 @@ from cumulus_server.executors.containers.plan import RELAY, container_name
 from cumulus_server.executors.containers.settings import ContainerConfig
 from cumulus_server.executors.swarm import SwarmExecutor
 from tests.fakes.runner_relay import FakeJob, FakeRelay
+from tests.patience import LIMIT_S
 from tests.rig import Rig
 
 from .work import PATIENT, WORK
@@ -98,7 +99,7 @@ class SwarmHarness:
             left += [f"volume {name} on {worker}" for name in names if name != volume_name(self.relay_id)]
         return left
 
-    async def nothing_left(self, timeout_s: float = 60) -> None:
+    async def nothing_left(self, timeout_s: float = LIMIT_S) -> None:
         """Wait until all is gone."""
         end = asyncio.get_running_loop().time() + timeout_s
         while left := await asyncio.to_thread(self.left):
@@ -125,6 +126,6 @@ class SwarmHarness:
 
 def client(host: str) -> docker.DockerClient:
     """The client of one engine."""
-    made = docker.DockerClient(base_url=host, version="1.45", timeout=20)
+    made = docker.DockerClient(base_url=host, version="1.45", timeout=int(LIMIT_S))
     made.api.trust_env = False
     return made

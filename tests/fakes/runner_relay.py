@@ -7,7 +7,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,11 +39,7 @@ class FakeJob:
         self.session_key = ""
         self.claims = 0
         self.events: list[dict[str, Any]] = []
-        self.event_times: list[float] = []
-        self.batches: list[tuple[int, int]] = []
         self.outcome: dict[str, Any] | None = None
-        self.outcome_at = 0.0
-        self.claimed_at = 0.0
         self.values: dict[str, bytes] = {}
         self.cancel = threading.Event()
         self.changed = threading.Condition()
@@ -206,7 +201,6 @@ class FakeRelay:
                 return 409, b'{"code":"FAILED_PRECONDITION","message":"claimed by another"}'
             job.session_key = claim["session_key"]
             job.claims += 1
-            job.claimed_at = time.perf_counter()
             return 200, json.dumps(job.claimed).encode()
         if route == "events":
             return 200, json.dumps(self._store(job, json.loads(body))).encode()
@@ -223,13 +217,9 @@ class FakeRelay:
     def _store(self, job: FakeJob, batch: dict[str, Any]) -> dict[str, Any]:
         skip = len(job.events) + 1 - batch["first"]
         assert skip >= 0, "a gap"
-        job.batches.append((batch["first"], len(batch["events"])))
-        now = time.perf_counter()
-        for event in batch["events"][skip:]:
-            job.events.append(event)
-            job.event_times.append(now)
+        job.events += batch["events"][skip:]
         if batch.get("outcome") is not None and job.outcome is None:
-            job.outcome, job.outcome_at = batch["outcome"], now
+            job.outcome = batch["outcome"]
         return {"through": len(job.events), "cancel_requested": job.cancel.is_set()}
 
     def _answer(self, handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:

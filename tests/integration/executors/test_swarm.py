@@ -115,7 +115,7 @@ print(json.dumps(told))
 async def test_thirty_jobs_at_once_leave_nothing(swarm: SwarmHarness, relay: Relay) -> None:
     requests = [swarm.request(SHORT) for _ in range(30)]
     handles = await asyncio.gather(*(relay.run(request) for request in requests))
-    await asyncio.gather(*(relay.ends.of(request, 240) for request in requests))
+    await asyncio.gather(*(relay.ends.of(request, 4 * LIMIT_S) for request in requests))
     assert [swarm.job(request).outcome is not None for request in requests] == [True] * 30
     assert len(relay.ends.told) == 30
     await asyncio.gather(*(relay.executor.destroy(handle, ended=True) for handle in handles))
@@ -185,12 +185,12 @@ async def test_a_job_that_takes_too_much_memory_says_so(swarm: SwarmHarness, rel
 async def test_a_reservation_that_no_worker_has_left_is_told(
     swarm: SwarmHarness, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cumulus_server.executors.swarm.watch._PLACE_S", 1.0)
     (worker, *_) = await relay.executor.fingerprint()
     request = swarm.request(worker=worker.id, resources=Resources(memory_mib=worker.memory_mib))
     greedy = swarm.request(STUBBORN, worker=worker.id, resources=Resources(memory_mib=worker.memory_mib // 2))
     await relay.run(greedy)
     await swarm.running(greedy)
+    monkeypatch.setattr("cumulus_server.executors.swarm.watch._PLACE_S", 1.0)
     await relay.run(request)
     ended = await relay.ends.of(request)
     assert f"Swarm did not place it on the worker {worker.id}" in ended.status.message

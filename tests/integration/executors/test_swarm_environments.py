@@ -16,6 +16,7 @@ from tests.contract.swarm_harness import SwarmHarness
 from tests.contract.work import STUBBORN
 from tests.fakes.package_index import NOWHERE, package_index
 from tests.fakes.runner_relay import FakeJob
+from tests.patience import LIMIT_S
 from tests.rig import Rig
 
 USE = "import sample_of_cumulus\nprint(sample_of_cumulus.__file__)"
@@ -45,7 +46,7 @@ class Relay:
         request = self.world.request(source=source, worker=worker, requirements=requirements)
         await self.executor.prepare(request, self.told.append)
         handle = await self.executor.start(request)
-        await self.ends.of(request, 60)
+        await self.ends.of(request)
         await self.executor.destroy(handle, ended=True)
         return self.world.job(request)
 
@@ -132,7 +133,7 @@ async def test_a_worker_that_is_lost_keeps_no_job_waiting(relay: Relay) -> None:
     waiting = asyncio.ensure_future(executor.prepare(request))
     await until(lambda: bool(world.containers(WORKER)))
     await asyncio.to_thread(world.rig.kill, WORKER)
-    await asyncio.wait_for(asyncio.wait([waiting]), 60)
+    await asyncio.wait_for(asyncio.wait([waiting]), LIMIT_S)
     assert waiting.exception() is None or "is down" in str(waiting.exception())
     assert await executor.list_owned() == []
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import LIMIT_S
+
 #: As narrow as a job's own: nothing to write but /tmp, nobody to talk to.
 NARROW = ("--read-only", "--tmpfs", "/tmp", "--network", "none", "--cap-drop", "ALL")
-_RUN_S = 110.0
+_RUN_S = 2 * LIMIT_S
 
 
 @dataclass(frozen=True)

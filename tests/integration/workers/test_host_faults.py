@@ -23,19 +23,19 @@ from tests.fakes.chronos import OWNER
 from tests.fakes.executor import FakeExecutor, FakeWorld
 from tests.fakes.inline_store import InlineStore
 from tests.fakes.relay import FakeRelay, SimulatedRunner
+from tests.patience import LIMIT_S
 from tests.rig.docker import docker
 
 SEQUENCES = int(os.environ.get("HOST_FAULTS", "5"))
 FAULTS = ("frozen", "sshd", "chronosd", "full", "relay")
 JOBS = 6
-LEFT_S = 60.0
 
 
 class HostsRemote(Remotes):
     """The way to the hosts, which are those that were added."""
 
     def __init__(self, key: Path, hosts: dict[str, SshHost]) -> None:
-        super().__init__(lambda: key, timeout_s=3.0)
+        super().__init__(lambda: key, timeout_s=10.0)
         self._hosts = hosts
 
     async def added(self) -> list[Added]:
@@ -133,16 +133,16 @@ class Sequence:
             await asyncio.to_thread(self.harm, what)
         second = [] if what == "relay" else [await self.submit() for _ in range(JOBS // 2)]
         if what == "relay":
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(LIMIT_S):
                 await self.died.wait()
             await self.relay.crash()
             await self.start_relay()
         for job_id in [*first, *second]:
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(2 * LIMIT_S):
                 job = await self.relay.released(job_id)
             assert job.status == "COMPLETED", (what, job.message)
         await asyncio.to_thread(self.mend, what)
-        async with asyncio.timeout(LEFT_S):
+        async with asyncio.timeout(LIMIT_S):
             while left := await asyncio.to_thread(self.left):  # noqa: ASYNC110
                 await asyncio.sleep(1)
         assert not left and not self.world.instances and not self.runner.overlaps

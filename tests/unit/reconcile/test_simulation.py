@@ -44,7 +44,6 @@ class Simulation:
         self.harmed: set[str] = set()
         self.calm = False
         self._died = asyncio.Event()
-        self.crashes = 0
 
     def workers(self) -> list[Worker]:
         devices = tuple(Device(f"gpu{at}") for at in range(self.random.choice([1, 2, 4])))
@@ -73,7 +72,6 @@ class Simulation:
 
     def _dead(self, relay: FakeRelay) -> None:
         relay.alive = False
-        self.crashes += 1
         self._died.set()
 
     async def _done_or_dead(self, task: asyncio.Task[Any], relay: FakeRelay) -> bool:
@@ -148,7 +146,7 @@ class Simulation:
         if what < 0.3 and keys:
             key = self.random.choice(keys)
             self.harmed.add(key[0])
-            (self.world.kill if self.random.random() < 0.7 else self.world.lose)(key)
+            self.random.choice([self.world.kill, self.world.kill, self.world.stop, self.world.lose])(key)
         elif what < 0.5 and self.relay is not None and self.relay.alive:
             self.harmed.add(job_id)
             cancelling = asyncio.create_task(self.relay.cancel(job_id))
