@@ -36,6 +36,7 @@ from .supervisor import Supervisor
 
 _WILDCARDS = {"", "*", "0.0.0.0", "::", "localhost"}
 _IDLE_CHECK_S = 30.0
+_STATE_CHECK_S = 1.0
 #: Above those of all modules here.
 _LOG = logging.getLogger(__package__)
 
@@ -176,6 +177,7 @@ class CumulusApp(ExtensionApp):
                 serverapp.stop()
             return
         relay.supervisor.start("activity", lambda: _watch_activity(relay, serverapp), restart=True)
+        relay.supervisor.start("state", lambda: _watch_state(relay, serverapp), restart=True)
 
     def _pass_on(self, target: Target, serverapp: ServerApp) -> None:
         _tell_kernels(target.url, target.token, target.ca_bundle)
@@ -256,6 +258,21 @@ async def _watch_activity(relay: Relay, serverapp: ServerApp) -> None:
             serverapp.log.info("Nobody has used this relay for %g s: stopping", limit_s)
             serverapp.stop()
             return
+
+
+async def _watch_state(relay: Relay, serverapp: ServerApp) -> None:
+    """End the relay whose state folder is not its own any more, before it meddles with what is there now."""
+    try:
+        while True:
+            relay.state.check()
+            await asyncio.sleep(_STATE_CHECK_S)
+    except CumulusError as why:
+        serverapp.log.critical("Cumulus stops: %s", why)
+        try:
+            await relay.stop(why)
+        finally:
+            if isinstance(serverapp, HeadlessServer):
+                serverapp.stop()
 
 
 def _utcnow() -> Any:

@@ -64,8 +64,10 @@ class LocalMoving:
 
     async def stop(self) -> None:
         """Stop moving jobs; running ones go on."""
-        await self._doors.close()
-        await self.reconciler.stop()
+        try:
+            await self.reconciler.stop()
+        finally:
+            await self._doors.close()  # last: a look at the workers opens them
 
     async def refresh(self) -> None:
         """Look at the workers again, now, and at which of them were added."""

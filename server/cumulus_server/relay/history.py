@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ..store import Store, Transaction, removal
+from ..store import Store, removal
 from ..store.clock import now_ms
 from .files import Files
 
@@ -43,8 +43,9 @@ class History:
             removed += len(ids)
         if removed:
             self._removed()
-            await self._store.run(_shrink, slow=True)
             log.info("removed %d jobs from the history", removed, extra={"action": "history_swept"})
+        while await self._store.run(removal.shrink, slow=True):
+            pass
         return removed
 
     async def remove_strays(self) -> None:
@@ -56,7 +57,3 @@ class History:
     def _forget(self, ids: list[str]) -> None:
         for job_id in ids:
             self._files.forget(job_id)
-
-
-def _shrink(tx: Transaction) -> None:
-    tx.execute("PRAGMA incremental_vacuum").fetchall()

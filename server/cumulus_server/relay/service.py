@@ -66,7 +66,7 @@ class Relay:
         self.files = Files(config.state_dir)
         self.hub = Hub()
         self.census = Census()
-        self.store = Store(config.state_dir / "cumulus.db", self._committed)
+        self.store = Store(config.state_dir / "cumulus.db", self._committed, self.state.check)
         self.hub.store = self.store
         self.supervisor = Supervisor()
         self.relay_id = ""
@@ -171,13 +171,19 @@ class Relay:
             self._runs = Runs(self.store, self.hub, self.files, moving, self.config.values_limit_bytes)
             self._enrolments = Enrolments(self.store, moving.hosts)
             await moving.start()
-        except CumulusError as error:
-            self._fault = error
-            self.state.release()
-            raise
+            self._announce(token)
+        except Exception as error:
+            fault = error if isinstance(error, CumulusError) else _cannot_start(error)
+            try:
+                await self.stop(fault)
+            except Exception:
+                log.exception("what had been started could not be stopped")
+            raise fault from error
         self.supervisor.start("history", history.run, restart=True)
         self.supervisor.start("enrolments", self._enrolments.run, restart=True)
         self._fault = None
+
+    def _announce(self, token: str) -> None:
         self.state.announce(
             {
                 "url": self.url,
@@ -190,18 +196,23 @@ class Relay:
             }
         )
 
-    async def stop(self) -> None:
-        """Stop serving; running jobs go on and are taken up by the next relay. Idempotent."""
-        self._fault = Unavailable("The relay is shutting down", next="Try again when it is back.")
+    async def stop(self, why: CumulusError | None = None) -> None:
+        """Stop serving; running jobs go on and are taken up by the next relay. Idempotent.
+
+        ``why`` is what is answered from then on.
+        """
+        self._fault = why or Unavailable("The relay is shutting down", next="Try again when it is back.")
         self.hub.close()
         if self._watch is not None:
             self._watch.close()
         await self.supervisor.stop()
-        if self._moving is not None:
-            await self._moving.stop()
-            self._moving = None
-        await asyncio.to_thread(self.store.close)
-        self.state.release()
+        moving, self._moving = self._moving, None
+        try:
+            if moving is not None:
+                await moving.stop()
+        finally:
+            await asyncio.to_thread(self.store.close)
+            self.state.release()
 
     def require_live(self) -> None:
         """Raise ``Unavailable`` where this relay does not serve."""
@@ -283,3 +294,7 @@ class Relay:
         assert self._moving is not None
         await self._moving.refresh()
         return SimulatedDevices(count)
+
+
+def _cannot_start(error: Exception) -> CumulusError:
+    return Unavailable(f"The relay cannot start: {error}", next="See the server's log, and the state folder.")

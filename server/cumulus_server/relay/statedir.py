@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from cumulus_jupyter.protocol.errors import Unavailable
+
 
 class StateDir:
     """Holds the folder's lock while this relay is the live one."""
@@ -16,24 +18,55 @@ class StateDir:
         self.path = path
         #: Tells clients and runners where the live relay is; readable by its user only.
         self.relay_file = path / "relay.json"
+        self._lock_file = path / "lock"
         self._lock: int | None = None
+        #: Device and inode of the file whose lock is held.
+        self._held = (0, 0)
+        self._told: dict[str, Any] = {}
 
     def acquire(self) -> bool:
         """Become the live relay of this folder; False where another process is. Raises ``OSError``."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
             return False
-        self._lock = lock
+        found = os.fstat(lock)
+        self._lock, self._held = lock, (found.st_dev, found.st_ino)
+        if self.lost:  # removed after it was opened
+            self.release()
+            return self.acquire()
         return True
+
+    @property
+    def lost(self) -> bool:
+        """Whether the folder or its lock was removed or replaced, so that another relay may be live there."""
+        if self._lock is None:
+            return False
+        try:
+            found = os.stat(self._lock_file)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False  # it cannot be seen now, which says nothing
+        return (found.st_dev, found.st_ino) != self._held
+
+    def check(self) -> None:
+        """Raise ``Unavailable`` where it is ``lost``. The store asks before each transaction."""
+        if self.lost:
+            raise Unavailable(
+                f"The state folder {self.path}, or the lock in it, was removed or replaced while this relay"
+                " used it",
+                next="Start the relay, or its Jupyter server, again. To remove its state, stop it first.",
+            )
 
     def release(self) -> None:
         """Let another relay become live. Idempotent."""
         if self._lock is not None:
-            self.relay_file.unlink(missing_ok=True)
+            if not self.lost or self.announced() == self._told:
+                self.relay_file.unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
@@ -44,6 +77,7 @@ class StateDir:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(facts, file)
         fresh.replace(self.relay_file)
+        self._told = facts
 
     def announced(self) -> dict[str, Any]:
         """What the live relay has announced; empty where it has not."""

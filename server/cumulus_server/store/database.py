@@ -21,6 +21,10 @@ class _State(msgspec.Struct):
 _state = msgspec.json.Decoder(_State)
 
 
+#: How long is waited for another process that writes to the database: in the store's thread, not on the loop.
+_OTHERS_MS = 5000
+
+
 @dataclass(frozen=True)
 class StoredEvent:
     """An event as it stands in the store; ``body`` is its JSON, ``seq`` and ``time_ms`` included."""
@@ -58,7 +62,18 @@ def open_database(path: Path) -> Transaction:
     conn.execute("PRAGMA cache_size = -1024")
     conn.execute("PRAGMA journal_size_limit = 16777216")
     migrate(conn)
+    await_others(conn, False)
     return conn
+
+
+def await_others(conn: Transaction, wait: bool) -> None:
+    """Whether a transaction waits while another process writes, such as somebody's ``sqlite3``."""
+    conn.execute(f"PRAGMA busy_timeout = {_OTHERS_MS if wait else 0}")
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether a transaction could not begin since another process writes."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def typed(error: BaseException) -> BaseException:

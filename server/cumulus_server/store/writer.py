@@ -22,13 +22,14 @@ from typing import Any, TypeVar
 
 from cumulus_jupyter.protocol.errors import Unavailable
 
-from .database import StoredEvent, Transaction, open_database, typed
+from .database import StoredEvent, Transaction, await_others, is_busy, open_database, typed
 from .failpoint import failpoint
 
 T = TypeVar("T")
 
-#: Writing transactions after which the write-ahead log is moved into the database.
-_CHECKPOINT_EVERY = 250
+#: Writing transactions after which the write-ahead log is moved into the database; and its size, so that
+#: SQLite never does it by itself, within a transaction.
+_CHECKPOINT_EVERY, _CHECKPOINT_BYTES = 250, 32 << 20
 
 #: Called on the event loop once events are committed and, where that was asked for, on the disk; in
 #: the order of the commits: (job id, its new events).
@@ -44,6 +45,8 @@ class _Work:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+    #: Another process was writing; so far nothing has been done.
+    busy: bool = False
 
     def settle(self) -> None:
         if self.future.done():
@@ -60,8 +63,15 @@ class Store:
     ``on_events`` is told of appended events. All methods are called on one event loop.
     """
 
-    def __init__(self, path: Path, on_events: EventsCommitted | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_events: EventsCommitted | None = None,
+        allow: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``allow`` is asked before each transaction, and raises where the database is not to be used."""
         self.path = path
+        self._allow = allow
         self.on_events = on_events
         #: Syncs made so far, for metrics and tests.
         self.syncs = 0
@@ -137,10 +147,11 @@ class Store:
         """Do what waits, until the connection is lent to the thread."""
         while self._waiting:
             work = self._waiting.popleft()
-            if work.slow:
+            if not work.slow:
+                self._apply(conn, work)
+            if work.slow or work.busy:
                 self._lend(conn, work)
                 return
-            self._apply(conn, work)
             self._settle(conn, work)
             if self._until_checkpoint <= 0:
                 self._until_checkpoint = _CHECKPOINT_EVERY
@@ -156,7 +167,9 @@ class Store:
             if work.run is _checkpoint:
                 _checkpoint(conn)
             else:
+                await_others(conn, True)
                 self._apply(conn, work)
+                await_others(conn, False)
             _call(loop, self._returned)
 
         self._orders.put(order)
@@ -174,7 +187,9 @@ class Store:
         """One transaction. What went wrong is kept for whoever waits."""
         mark, before = len(conn.appended), conn.total_changes
         conn.durable = work.durable
+        work.error, work.busy = None, False
         try:
+            self._allow()
             conn.execute("BEGIN IMMEDIATE")
             work.result = work.run(conn)
             wrote = conn.total_changes != before
@@ -184,13 +199,14 @@ class Store:
             conn.execute("COMMIT")
             if wrote:
                 self._reached("after-commit")
+                if os.fstat(self._log).st_size > _CHECKPOINT_BYTES:
+                    self._until_checkpoint = 0
             work.durable = wrote and conn.durable
         except Exception as error:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
             del conn.appended[mark:]
-            work.error = typed(error)
-            work.durable = False
+            work.error, work.busy = typed(error), is_busy(error)
 
     def _settle(self, conn: Transaction, work: _Work) -> None:
         """Tell whoever waits, now or after the sync; and the followers, in order."""
@@ -199,7 +215,7 @@ class Store:
             conn.appended.clear()
         if work.error is None and work.committed is not None:
             work.committed(work.result)
-        if work.durable:
+        if work.durable and work.error is None:
             self._unsynced.append(work)
             if not self._syncing:
                 self._start_sync()

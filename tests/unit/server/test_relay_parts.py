@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from cumulus_jupyter.protocol.errors import Unavailable
 from cumulus_server.relay.files import Files
 from cumulus_server.relay.history import History
 from cumulus_server.relay.hub import Hub
 from cumulus_server.relay.specs import new_job_id
 from cumulus_server.relay.statedir import StateDir
 from cumulus_server.relay.tokens import matches, new_token, token_hash
-from cumulus_server.store import Store, Transaction, events, jobs, stored_values
+from cumulus_server.store import Store, Transaction, events, jobs, removal, stored_values
 from cumulus_server.supervisor import Supervisor
 from tests.patience import LIMIT_S
 
@@ -54,6 +55,29 @@ def test_one_relay_lives_in_a_state_folder(tmp_path: Path) -> None:
     second.release()
 
 
+def test_a_lock_that_was_removed_or_replaced_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    first, second = StateDir(folder), StateDir(folder)
+    assert not first.lost
+    assert first.acquire()
+    first.announce({"url": "http://first/"})
+    first.check()
+    folder.rename(tmp_path / "aside")
+    assert first.lost
+    with pytest.raises(Unavailable, match="was removed or replaced"):
+        first.check()
+    assert second.acquire()
+    second.announce({"url": "http://second/"})
+    assert first.lost and not second.lost
+    first.release()
+    assert not first.lost
+    assert second.announced() == {"url": "http://second/"}
+    (folder / "lock").unlink()
+    assert second.lost
+    second.release()
+    assert second.announced() == {}  # it is nobody else's
+
+
 def test_a_damaged_announcement_is_none(tmp_path: Path) -> None:
     state = StateDir(tmp_path)
     for text in ("", "{", "[1]", "\xff"):
@@ -76,12 +100,18 @@ def test_tokens_are_known_by_their_hash_alone() -> None:
     assert token not in token_hash(token)
 
 
-async def test_old_jobs_leave_the_database_and_the_disk(store: Store, tmp_path: Path) -> None:
+async def test_old_jobs_leave_the_database_and_the_disk(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = Files(tmp_path)
     files.prepare()
 
+    def free_pages(tx: Transaction) -> int:
+        return int(tx.execute("PRAGMA freelist_count").fetchone()[0])
+
     def make(tx: Transaction, job_id: str, ended_ms: int | None, released: bool = True) -> None:
         job = jobs.insert(tx, new(job_id)).job
+        events.append(tx, job.number, job_id, 1, [("log", b'{"text":"%s"}' % (b"x" * 5000))])
         stored_values.put(tx, job_id, "v", 1, 1)
         status = "COMPLETED" if ended_ms else "QUEUED"
         tx.execute(
@@ -99,13 +129,15 @@ async def test_old_jobs_leave_the_database_and_the_disk(store: Store, tmp_path: 
     await store.run(lambda tx: make(tx, "fresh", 2**50))
     await store.run(lambda tx: make(tx, "live", None))
     files.bundle("stray").write_bytes(b"b")
+    monkeypatch.setattr(removal, "_PAGES", 50)
     history = History(store, files, 3600)
     await history.remove_strays()
     assert "stray" not in files.kept()
     assert await history.sweep() == 120
+    assert await store.run(free_pages) == 0
     assert await history.sweep() == 0
     assert files.kept() == {"held", "fresh", "live"}
-    assert await store.run(lambda tx: tx.execute("SELECT count(*) FROM events").fetchone()[0]) == 3
+    assert await store.run(lambda tx: tx.execute("SELECT count(*) FROM events").fetchone()[0]) == 6
     for table in ("programs", "stored_values", "jobs"):
         query = f"SELECT count(*) FROM {table}"
         assert await store.run(lambda tx, query=query: tx.execute(query).fetchone()[0]) == 3  # type: ignore[misc]
