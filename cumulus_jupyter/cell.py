@@ -21,7 +21,7 @@ from .client.submission import JobOptions, submit
 from .options import Parsed, check_name, help_text, parse
 from .protocol.errors import CumulusError, InvalidArgument
 from .settings import Cumulus, settings_of
-from .view.cell_view import View, make_view
+from .view.cell_view import View, make_view, tell_detached
 from .view.failure import JobInterrupted
 from .view.tables import Text
 
@@ -109,7 +109,7 @@ def run_cell(session: Session, line: str, source: str) -> Any:
         raise InvalidArgument("The cell is empty", next="Write the code to run below the line of the magic.")
     detach = parsed.get("detach")
     if detach is not None:
-        check_name(detach, "--detach")
+        check_name(detach, "--detach", next="Give a variable's name: --detach job.")
     request = CellRequest(
         source=source,
         shell=session.shell,
@@ -121,10 +121,12 @@ def run_cell(session: Session, line: str, source: str) -> Any:
     packed = pack_cell(request, options, client.found.health, dry_run=bool(parsed.get("dry_run")))
     if packed.submission is None:
         return Text(str(packed.report), packed.report)
-    if detach is not None:
-        session.namespace[detach] = _detached(session, packed, options)
-        return None
     quiet = bool(parsed.get("quiet", session.settings.quiet))
+    if detach is not None:
+        job = session.namespace[detach] = _detached(session, packed, options)
+        if not quiet:
+            tell_detached(session.shell, session.settings.effective_view, (job.id, job.name), detach)
+        return None
     view = session.view(options.name, quiet=quiet, duration_s=options.duration_s)
     outcome = Outcome()
     with InterruptGate() as gate:

@@ -9,24 +9,25 @@ from typing import Any
 from .cell import Session, attach, conclude
 from .client.outcome import Outcome
 from .completion import COMMANDS
+from .options import help_text
 from .protocol.errors import CumulusError, FailedPrecondition, InvalidArgument
 from .protocol.jobs import END_STATES
 from .view.tables import Table, Text, job_table, jobs_table, workers_table
 
 _HELP = """\
 %cumulus                        where the relay is, and the defaults
-%cumulus jobs [-n COUNT] [--state STATE] [--label KEY=VALUE]
+%cumulus jobs                   the newest; [-n COUNT] [--state STATE] [--label KEY=VALUE]
 %cumulus job ID                 one job; ID may be the beginning of it, or a name
-%cumulus logs ID [--stdout | --stderr]
+%cumulus logs ID                what it has printed; [--stdout | --stderr]
 %cumulus attach ID              show a job here, from its first event
-%cumulus cancel ID
+%cumulus cancel ID              end it
 %cumulus result ID              its last expression; names it assigned are bound
-%cumulus workers
+%cumulus workers                where jobs can run, and what runs there
 %cumulus add-worker             the line that makes another host a worker
-%cumulus config [KEY=VALUE ...]
-%cumulus connect [URL] [--token TOKEN]
+%cumulus config [KEY=VALUE ...] show the defaults, or set them for this notebook
+%cumulus connect [URL]          use this relay, or the one that is found; [--token TOKEN]
 
-%%cumulus --help lists the options of a cell."""
+"""
 
 
 def run_command(session: Session, line: str) -> Any:
@@ -39,7 +40,7 @@ def run_command(session: Session, line: str) -> Any:
         return state(session)
     name, rest = words[0], words[1:]
     if name in ("--help", "-h", "help"):
-        return Text(_HELP)
+        return Text(_HELP + help_text())
     command = _COMMANDS.get(name)
     if command is None:
         from difflib import get_close_matches
@@ -83,7 +84,7 @@ def _changed(session: Session) -> list[tuple[str, object]]:
 def _jobs(session: Session, words: list[str]) -> Table:
     taken = _flags(words, {"-n": "20", "--state": "", "--label": ""})
     if not taken["-n"].isdigit():
-        raise InvalidArgument(f"-n needs a count, found {taken['-n']}")
+        raise InvalidArgument(f"-n needs a count, found {taken['-n']}", next="Write -n 20.")
     views = session.client.views(
         state=taken["--state"].upper(), label=taken["--label"], limit=int(taken["-n"])
     )
@@ -150,7 +151,10 @@ def _config(session: Session, words: list[str]) -> Table | None:
             raise InvalidArgument(f"Invalid setting: {word}", next="Write it as KEY=VALUE.")
         if key.replace("-", "_") == "simulated_gpus":
             if not value.isdigit():
-                raise InvalidArgument(f"Invalid simulated_gpus: {value}. Must be a whole number")
+                raise InvalidArgument(
+                    f"Invalid simulated_gpus: {value}. Must be a whole number",
+                    next="Write simulated_gpus=1; 0 takes them back.",
+                )
             session.client.simulate_gpus(int(value))
         else:
             session.settings.assign(key, value)
@@ -194,7 +198,10 @@ def _one(words: list[str], command: str) -> str:
 
 def _none(words: list[str], command: str) -> None:
     if words:
-        raise InvalidArgument(f"%cumulus {command} takes nothing more, found {' '.join(words)}")
+        raise InvalidArgument(
+            f"%cumulus {command} takes nothing more, found {' '.join(words)}",
+            next=f"Write %cumulus {command} alone.",
+        )
 
 
 def _flags(words: list[str], defaults: dict[str, str]) -> dict[str, str]:

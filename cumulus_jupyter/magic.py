@@ -40,7 +40,7 @@ class CumulusMagics(magic.Magics):
     @_can_be_silenced  # type: ignore[untyped-decorator]
     @_cell_magic("cumulus")  # type: ignore[untyped-decorator]
     def run(self, line: str, cell: str) -> Any:
-        """Run this cell elsewhere, as if it ran here. ``%%cumulus --help`` lists the options."""
+        """Run this cell elsewhere, as if it ran here. ``%cumulus --help`` lists the options."""
         return self._shortly(lambda: self._run(line, cell))
 
     @_line_magic("cumulus")  # type: ignore[untyped-decorator]

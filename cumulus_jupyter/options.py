@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import Any
 
 from .protocol.errors import InvalidArgument
@@ -35,13 +36,13 @@ OPTIONS = (
     Option("--memory", "SIZE", "memory limit, such as 4G"),
     Option("--duration", "SECONDS", "longest run time, 60-86400 (3600)"),
     Option("--name", "NAME", "name of the job"),
-    Option("--label", "LABEL", "KEY=VALUE labels the job; a bare word asks for a capability", repeats=True),
+    Option("--label", "LABEL", "KEY=VALUE labels the job; a bare word is asked of its worker", repeats=True),
     Option("--image", "IMAGE", "container image to run in, as --label image:IMAGE"),
-    Option("--executor", "NAME", "executor to use: process, docker, swarm"),
+    Option("--executor", "NAME", "where to run: process (on the relay's machine), docker, swarm"),
     Option("--env", "KEY=VALUE", "environment variable of the job", repeats=True),
-    Option("--require", "DISTRIBUTION", "distribution the cell needs, as for pip", "-r", repeats=True),
-    Option("--requirements", "FILE", "file of such distributions", repeats=True),
-    Option("--input", "NAMES", "ship these names: -i a,b", "-i", repeats=True),
+    Option("--require", "PACKAGE", "what the cell needs, as for pip: -r scikit-learn", "-r", repeats=True),
+    Option("--requirements", "FILE", "file of such packages", repeats=True),
+    Option("--input", "NAMES", "ship only these names: -i a,b", "-i", repeats=True),
     Option("--output", "NAMES", "bring back exactly these names: -o c", "-o", repeats=True),
     Option("--detach", "NAME", "return at once, with a handle of the job in NAME"),
     Option("--dry-run", "", "show what would be sent, and send nothing"),
@@ -49,7 +50,7 @@ OPTIONS = (
     Option("--retries", "COUNT", "start again this often after a lost worker"),
     Option("--priority", "STEPS", "place in the queue, -100 to 100; higher goes first (0)"),
     Option("--quiet", "", "show no output"),
-    Option("--pickle", "", "bring values without a safe encoding back pickled"),
+    Option("--pickle", "", "let anything come back, pickled; loading that runs the job's code here"),
     Option("--help", "", "show this", "-h"),
 )
 BY_FLAG = {flag: option for option in OPTIONS for flag in (option.flag, option.short) if flag}
@@ -88,10 +89,10 @@ class Parsed:
         return found
 
 
-def check_name(name: str, flag: str) -> str:
-    """A Python name. Raises ``InvalidArgument``."""
-    if not name.isidentifier():
-        raise InvalidArgument(f"{flag}: {name} is not a name", next="Names are separated by commas: a,b.")
+def check_name(name: str, flag: str, next: str = "Names are separated by commas: a,b.") -> str:
+    """A name that Python can assign. Raises ``InvalidArgument``."""
+    if not name.isidentifier() or iskeyword(name):
+        raise InvalidArgument(f"{flag}: {name} is not a name", next=next)
     return name
 
 
@@ -114,7 +115,7 @@ def parse(line: str) -> Parsed:
             raise _unknown(word if not word.startswith("-") else flag)
         if not option.value:
             if equals:
-                raise InvalidArgument(f"{flag} takes no value, found {attached}")
+                raise InvalidArgument(f"{flag} takes no value, found {attached}", next=f"Write {flag} alone.")
             values[option.key] = True
             continue
         value = attached if equals else next(rest, None)
@@ -123,7 +124,7 @@ def parse(line: str) -> Parsed:
         if option.repeats:
             values.setdefault(option.key, []).append(value)
         elif option.key in values:
-            raise InvalidArgument(f"{flag} is given twice")
+            raise InvalidArgument(f"{flag} is given twice", next="Write it once.")
         else:
             values[option.key] = value
     return Parsed(values)
@@ -134,18 +135,17 @@ def _unknown(word: str) -> InvalidArgument:
 
     if not word.startswith("-"):
         return InvalidArgument(
-            f"Unexpected word: {word}", next="Code goes below the magic's line. See %%cumulus --help."
+            f"Unexpected word: {word}", next="Code goes below the magic's line. See %cumulus --help."
         )
     close = get_close_matches(word, [flag for flag in BY_FLAG if flag.startswith("--")], 1, 0.6)
-    hint = f"Did you mean {close[0]}?" if close else "%%cumulus --help lists the options."
+    hint = f"Did you mean {close[0]}?" if close else "%cumulus --help lists the options."
     return InvalidArgument(f"Unknown option: {word}", next=hint)
 
 
 def help_text() -> str:
-    """What ``%%cumulus --help`` shows."""
-    lines = ["%%cumulus [options]", "Run this cell elsewhere, as if it ran here.", ""]
+    """The options of a cell."""
+    lines = ["%%cumulus [options]             run this cell elsewhere, as if it ran here"]
     for option in OPTIONS:
         flags = f"{option.flag}, {option.short}" if option.short else option.flag
-        lines.append(f"  {f'{flags} {option.value}'.strip():28} {option.help}")
-    lines += ["", "%cumulus --help lists the commands."]
+        lines.append(f"  {f'{flags} {option.value}'.strip():29} {option.help}")
     return "\n".join(lines)

@@ -122,7 +122,9 @@ class Cumulus(Configurable):
                 raise InvalidArgument(f"Invalid {key}: {text}. Must be a whole number", next="0 is no limit.")
             return int(text)
         if key == "view" and text not in VIEWS:
-            raise InvalidArgument(f"Invalid view: {text}. Must be one of {', '.join(VIEWS)}")
+            raise InvalidArgument(
+                f"Invalid view: {text}. Must be one of {', '.join(VIEWS)}", next="Write view=auto."
+            )
         return text
 
 

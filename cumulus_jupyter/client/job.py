@@ -77,7 +77,7 @@ class Job(Future[Any]):
         self._known.wait()
         if self._id is None:
             error = super().exception()
-            raise error if error else FailedPrecondition("The job was not submitted")
+            raise error if error else FailedPrecondition("The job was not submitted", next="Submit it again.")
         return self._id
 
     @property

@@ -38,7 +38,7 @@ NAMES = (
     "wait",
     "pickle",
 )
-RETRIES_MAX = 100
+RETRIES_MAX = 10
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
 _COMMENT = re.compile(r"(^|\s)#.*$")
@@ -151,7 +151,9 @@ def retries(value: object) -> int:
         if isinstance(value, bool) or not 0 <= count <= RETRIES_MAX:
             raise ValueError
     except ValueError:
-        raise InvalidArgument(f"Invalid retries: {value}. Must be a whole number 0-{RETRIES_MAX}") from None
+        raise InvalidArgument(
+            f"Invalid retries: {value}. Must be a whole number 0-{RETRIES_MAX}", next="Write one such as 2."
+        ) from None
     return count
 
 
@@ -162,7 +164,7 @@ def yes_or_no(value: object, what: str) -> bool:
     word = str(value).strip().lower()
     if word in _YES or word in _NO:
         return word in _YES
-    raise InvalidArgument(f"Invalid {what}: {value}. Must be true or false")
+    raise InvalidArgument(f"Invalid {what}: {value}. Must be true or false", next=f"Write {what}=true.")
 
 
 def _unless_none(value: Any, check: Any) -> Any:

@@ -117,7 +117,8 @@ def _submission(
         total = sum(map(size_of, pieces))
         if 0 < health.bundle_limit_bytes < total:
             raise PayloadTooLarge(
-                f"The cell needs {total} bytes; the relay takes {health.bundle_limit_bytes}",
+                f"The cell needs {total / 2**20:.1f} MiB;"
+                f" the relay takes {health.bundle_limit_bytes / 2**20:.0f} MiB",
                 next="See what is large with --dry-run, and send less with -i.",
             )
         parts = [b"".join(pieces)] if keep else pieces

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..protocol.events import ClearOutput, Display, Event, Log, UpdateDisplay
@@ -119,7 +121,7 @@ def make_view(
     ``seen``: what the relay says of a job that was submitted before. ``limit``: lines and KiB of printed
     text that a notebook's cell takes.
     """
-    live = not quiet and (mode == "live" or (mode == "auto" and is_watched(shell)))
+    live = not quiet and is_live(shell, mode)
     facts = JobFacts(name, duration_s=duration_s, seen=seen)
     if live and hasattr(shell, "kernel"):
         from .notebook_view import NotebookView
@@ -128,6 +130,19 @@ def make_view(
         return NotebookView(shell, facts, OutputLimit(*limit or ()), prefix=prefix)
     plain = PlainView(shell, quiet=quiet, prefix=prefix)
     return TextView(plain, facts, StatusLine(facts) if live else None)
+
+
+def tell_detached(shell: Any, mode: str, job: tuple[str, str], handle: str) -> None:
+    """Say of a job, its id and its name, that it goes on alone; where nobody looks on, say nothing."""
+    if is_live(shell, mode):
+        from .static import detached_bundle
+
+        shell.display_pub.publish(detached_bundle(*job, handle), {}, update=False)
+
+
+def is_live(shell: Any, mode: str) -> bool:
+    """True: more is shown than a job's own output."""
+    return mode == "live" or (mode == "auto" and is_watched(shell))
 
 
 def is_watched(shell: Any) -> bool:
@@ -142,6 +157,6 @@ def is_watched(shell: Any) -> bool:
             return bool(shell.get_parent()["content"]["allow_stdin"])
         except Exception:
             return False
-    import sys
-
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    # A dumb terminal can take nothing back that was painted.
+    dumb = os.environ.get("TERM") == "dumb"
+    return not dumb and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

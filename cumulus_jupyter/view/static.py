@@ -61,6 +61,22 @@ def final_bundle(facts: JobFacts, log: Piece | None) -> dict[str, Any]:
     return {"text/html": _html(facts, log), "text/plain": "\n".join(text)}
 
 
+def detached_bundle(job_id: str, name: str, handle: str) -> dict[str, Any]:
+    """What a cell says of a job that it does not wait for; ``handle`` is the variable that has it."""
+    ways = (
+        (f"{handle}.logs()", "what it prints"),
+        (f"{handle}.result()", "waits for it"),
+        (f"%cumulus attach {job_id}", "shows it here"),
+    )
+    text = " · ".join([name, f"sent as {job_id}", *(f"{way}: {what}" for way, what in ways)])
+    told = [f"<b>sent</b> · {html.escape(name)} · {job_id}"]
+    told += [f"<code>{html.escape(way)}</code> {what}" for way, what in ways]
+    return {
+        "text/html": f'<div style="font-size:.9em;line-height:1.6">{" · ".join(told)}</div>',
+        "text/plain": f"[{text}]",
+    }
+
+
 def _html(facts: JobFacts, log: Piece | None) -> str:
     colour = _COLOURS.get(facts.state.state, _OTHER_COLOUR)
     dot = f'<span style="color:{colour}" aria-hidden="true">●</span>'

@@ -89,6 +89,7 @@ def test_defaults_of_the_notebook_count_until_the_line_says_otherwise(run: Any, 
         ("%%cumulus\nundefined_name + 1\n", "not defined"),
         ("%%cumulus\n\n", "empty"),
         ("%%cumulus --detach not-a-name\n1\n", "not a name"),
+        ("%%cumulus --detach class\n1\n", "--detach: class is not a name"),
         ("%%cumulus --requirements nowhere.txt\n1\n", "cannot be read"),
         ("%cumulus frobnicate", "There is no command"),
         ("%cumulus job", "needs one job"),
@@ -147,6 +148,19 @@ def test_detached_returns_at_once_with_a_handle(run: Any, shell: Any, relay: Fak
     assert job.id == "job1" and job.status == "RUNNING"
     relay.add("job1", result(5, w=9), state("COMPLETED"))
     assert job.result(LIMIT_S) == 5 and job.values() == {"w": 9}
+
+
+def test_a_detached_job_is_told_of_where_somebody_looks_on(
+    run: Any, relay: FakeRelay, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("%%cumulus --detach job\n1\n")
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("CUMULUS_VIEW", "live")
+    run("%%cumulus --detach job --quiet\n1\n")
+    assert capsys.readouterr().out == ""
+    run("%%cumulus --detach job --name fit\n1\n")
+    shown = capsys.readouterr().out
+    assert shown.startswith("[fit · sent as job3 · job.logs()") and "%cumulus attach job3" in shown
 
 
 def test_a_detached_job_is_named_as_its_handle(run: Any, shell: Any, relay: FakeRelay) -> None:

@@ -11,6 +11,7 @@ from IPython.core.completer import provisionalcompleter
 
 from cumulus_jupyter import remote
 from cumulus_jupyter.completion import COMMANDS, complete
+from cumulus_jupyter.options import OPTIONS
 from cumulus_jupyter.protocol.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from tests.fakes.client_relay import FakeRelay, completed, fake_relay, log
 
@@ -112,9 +113,7 @@ def test_a_token_is_not_told_by_an_error(run: Any) -> None:
     assert "my-secret" not in str(caught.value)
 
 
-def test_remote_functions_use_the_magics_relay(
-    run: Any, shell: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_remote_functions_use_the_magics_relay(run: Any, shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
     session = shell.magics_manager.registry["CumulusMagics"].session
     assert remote(len).client is session.client
@@ -142,9 +141,11 @@ def test_a_misspelt_command_is_recognized(run: Any) -> None:
         run("%cumulus attch x")
 
 
-def test_the_help_names_every_command(run: Any) -> None:
+def test_the_help_names_every_command_and_every_option(run: Any) -> None:
+    """IPython runs no cell magic without a body, so this is where the options can be asked for."""
     text = repr(run("%cumulus --help"))
     assert all(f"%cumulus {command}" in text for command in COMMANDS)
+    assert all(option.flag in text for option in OPTIONS)
 
 
 @pytest.mark.parametrize(
