@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -49,9 +50,10 @@ class Uncoloured:
 
 
 def fit(error: BaseException, shell: Any) -> None:
-    """Show an exception as this shell shows its own: in colours, or without."""
+    """Show an exception as this shell shows its own: in colours, or without, also where none are wanted."""
     render = error.__dict__.get("_render_traceback_")
-    if render is not None and str(getattr(shell, "colors", "")).lower() == "nocolor":
+    plain = str(getattr(shell, "colors", "")).lower() == "nocolor" or os.environ.get("NO_COLOR")
+    if render is not None and plain:
         error.__dict__["_render_traceback_"] = Uncoloured(render)
 
 

@@ -6,8 +6,10 @@ anything else is printed, and leaves nothing behind.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from unicodedata import east_asian_width
 
 from .facts import JobFacts
 
@@ -55,9 +57,24 @@ class StatusLine:
         line = self._facts.line()
         if line == self._painted or self.inside_line or not sys.stderr.isatty():
             return
-        sys.stderr.write(f"\r\x1b[2K\x1b[2m{line[: _columns()]}\x1b[0m")
+        shown = fitting(line, _columns())
+        dimmed = shown if os.environ.get("NO_COLOR") else f"\x1b[2m{shown}\x1b[0m"
+        sys.stderr.write(f"\r\x1b[2K{dimmed}")
         sys.stderr.flush()
         self._painted = line
+
+
+def fitting(text: str, columns: int) -> str:
+    """As much of the text as fits on one line of a terminal: characters of Asia take two places."""
+    shown = ""
+    for character in text:
+        # What a job calls its bar must neither end the line nor move the cursor.
+        character = character if character.isprintable() else " "
+        columns -= 2 if east_asian_width(character) in "WF" else 1
+        if columns < 0:
+            break
+        shown += character
+    return shown
 
 
 def _columns() -> int:

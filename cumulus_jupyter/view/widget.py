@@ -29,8 +29,10 @@ class JobCard(anywidget.AnyWidget):
         self._heard = heard
         self.on_msg(self._received)
         # Kernels since 7.4 hand a page's message to the thread that wrote to the page last: here the cell's
-        # own, which is busy. Without this hook, it goes to the subshell that the page addressed.
-        self.comm._reply_subshell_for = None
+        # own, which is busy. Without this hook, it goes to the subshell that the page addressed. There is no
+        # public way to say so; a kernel without the hook is left as it is.
+        if getattr(self.comm, "_reply_subshell_for", None) is not None:
+            self.comm._reply_subshell_for = None
 
     def view(self) -> dict[str, Any]:
         """What a page needs to draw it."""

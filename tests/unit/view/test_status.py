@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cumulus_jupyter.protocol.events import ClearOutput, Log, State
+from cumulus_jupyter.protocol.events import ClearOutput, Log, Progress, State
 from cumulus_jupyter.view import plain, status
 from cumulus_jupyter.view.cell_view import TextView, is_watched, make_view
 from cumulus_jupyter.view.facts import JobFacts
@@ -36,6 +36,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     for module in (plain, status):
         monkeypatch.setattr(module, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     return terminal
 
 
@@ -100,6 +101,34 @@ def test_it_is_no_wider_than_the_terminal(clock: Clock, terminal: Terminal, view
     clock.now += 1
     view.tick()
     assert len(terminal.taken()) < 60 + len("\r\x1b[2K\x1b[2m\x1b[0m")
+
+
+def test_a_bar_that_is_called_strangely_stays_on_its_line(
+    clock: Clock, terminal: Terminal, view: TextView
+) -> None:
+    view.show(State("RUNNING"))
+    view.show(Progress("1", "two\nlines\x1b[2J", 1, 2))
+    clock.now += 1
+    view.tick()
+    painted = terminal.taken().removeprefix("\r\x1b[2K\x1b[2m").removesuffix("\x1b[0m")
+    assert "two lines" in painted and painted.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shown"),
+    [("abcdef", 4, "abcd"), ("日本語", 5, "日本"), ("a\tb", 9, "a b"), ("a", 0, "")],
+)
+def test_what_fits_a_terminal(text: str, columns: int, shown: str) -> None:
+    assert status.fitting(text, columns) == shown
+
+
+def test_who_wants_no_colour_gets_none(
+    clock: Clock, terminal: Terminal, view: TextView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    clock.now += 1
+    view.tick()
+    assert terminal.taken().startswith("\r\x1b[2Kfit")
 
 
 def test_what_runs_notebooks_is_no_person() -> None:
