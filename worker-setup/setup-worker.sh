@@ -271,7 +271,7 @@ explain_curl() {
                 "See that it runs, and that this host may reach that address and port (firewall, security group), $again." ;;
         35 | 51 | 60)
             fail "The certificate of $relay is not one that this host trusts." \
-                "Use the line as the relay prints it (%cumulus add-worker), or add the authority to this host's certificates." ;;
+                "Use the line as the relay prints it (%cumulus add-worker), or add the authority to this host's certificates; see that its clock is right." ;;
         90) fail "What answers at $relay is not the relay that made this line: its key is another one." \
             "Make a new line (%cumulus add-worker). If that does not help, something between here and there pretends to be the relay." ;;
         *) fail "The relay at $relay could not be asked (curl ends with $1)." "Put right what curl says, $again." ;;
@@ -721,10 +721,15 @@ main() {
     began=$(microseconds)
     arguments "$@"
     [ ! -t 1 ] || terminal=yes
+    # Others write to that file too: nothing there may be written over.
+    [ ! -f "/proc/$$/fd/1" ] || exec >>"/proc/$$/fd/1"
     alone
-    work=$(mktemp -d "${TMPDIR:-/tmp}/cumulus-setup.XXXXXX") || exit 1
-    trap 'rm -rf "$work"' EXIT
+    trap '[ -z "$work" ] || rm -rf "$work"' EXIT
     trap broken_off INT TERM
+    if ! { work=$(mktemp -d "${TMPDIR:-/tmp}/cumulus-setup.XXXXXX") && head -c 1M /dev/zero >"$work/room" && rm "$work/room"; }; then
+        say "${TMPDIR:-/tmp} is full or can't be written to. Make room there, then run the same line again." >&2
+        exit 1
+    fi
     touch "$LOG" 2>/dev/null && chmod 600 "$LOG" || LOG=/dev/null
     if [ -n "$leaving" ]; then
         leave

@@ -100,6 +100,19 @@ def test_a_full_disk(script: Script) -> None:
     assert "There is too little disk: " in done.stdout
 
 
+def test_a_full_temporary_folder(script: Script) -> None:
+    done = script.run(f"LOCK={script.folder}/lock; mktemp() {{ return 1; }}; main --leave", TMPDIR="/full")
+    assert done.returncode == 1
+    assert "cumulus: /full is full or can't be written to. Make room there" in done.stdout
+
+
+def test_what_a_step_says_at_once_is_not_written_over(script: Script) -> None:
+    steps = "leave() { say one; say_now two; say three; }"
+    script.run(f"LOCK=$work/lock; exec >$work/told; {steps}; main --leave")
+    told = (script.folder / "work" / "told").read_text()
+    assert told == "cumulus: one\ncumulus: two\ncumulus: three\n"
+
+
 def test_a_port_that_is_taken(script: Script) -> None:
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind(("127.0.0.1", 0))
