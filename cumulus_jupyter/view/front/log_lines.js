@@ -1,5 +1,6 @@
 /**
- * A log as lines, as a terminal would show them: colours and weights, carriage returns, backspaces, erased line ends.
+ * A log as lines, as a terminal would show them: colours and weights, carriage returns, backspaces, erased line ends,
+ * and a few steps up.
  * Bounded: the oldest lines go when there are too many.
  */
 import { restyle } from "./ansi.js";
@@ -15,13 +16,13 @@ export const MOST_CHARACTERS = 32 * 2 ** 20;
 const KEPT = 0.95;
 /** Longer lines go on in the next one: a page cannot lay out megabytes in a line. */
 const LONGEST_LINE = 4_096;
-/** A filter looks through the log for this long at a time. */
-const FILTER_SLICE_MS = 8;
+/** Lines that a program may go back to, as bars that stand under one another do. */
+export const LIVE_LINES = 50;
 
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f]/;
-/** SGR; erase in line; any other sequence (CSI, OSC, two characters); controls that show nothing; CR; BS; text. */
+/** SGR; erase in line; up; any other sequence (CSI, OSC, two characters); controls that show nothing; CR; BS; text. */
 const TOKENS = new RegExp([
-  /\x1b\[([\d;:]*)m|\x1b\[(\d*)K/,
+  /\x1b\[([\d;:]*)m|\x1b\[(\d*)K|\x1b\[(\d*)A/,
   /\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x20-\x2f]+[\x30-\x7e]|[^[\]\x20-\x2f]|$)/,
   /[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\r|\x08|[^\x00-\x08\x0b-\x1f\x7f]+/
 ].map(part => part.source).join("|"), "g");
@@ -76,6 +77,8 @@ export class LogLines {
     this.listeners = new Set();
     /** The line that is still being written. @type {StyledLine | null} */
     this.open = null;
+    /** Those under it, where the program went up from them; the next one comes last. @type {StyledLine[]} */
+    this.below = [];
     /** @type {Style | null} */
     this.style = null;
     this.cutSequence = "";
@@ -83,12 +86,14 @@ export class LogLines {
 
   /** Lines, with the one that is being written. */
   get count() {
-    return this.finished.length + (this.open ? 1 : 0);
+    return this.finished.length + (this.open ? 1 : 0) + this.below.length;
   }
 
   /** @param {number} index 0 is the first that is still here @returns {Line} */
   at(index) {
-    return index < this.finished.length ? this.finished[index] : /** @type {Line} */ (this.open);
+    const under = index - this.finished.length;
+    if (under < 0) return this.finished[index];
+    return /** @type {Line} */ (under ? this.below[this.below.length - under] : this.open);
   }
 
   /** @param {string} text @param {number} [skipped] lines left out before it */
@@ -106,7 +111,7 @@ export class LogLines {
   prepend(text) {
     const before = new LogLines();
     before.write(text);
-    before.endLine();
+    while (before.open) before.endLine();
     this.finished = before.finished.concat(this.finished);
     this.first -= before.finished.length;
     this.characters += before.characters;
@@ -117,6 +122,7 @@ export class LogLines {
     this.finished = [];
     this.first = this.dropped = this.characters = 0;
     this.open = this.style = null;
+    this.below = [];
     this.cutSequence = "";
     this.asking = this.noneEarlier = false;
     this.generation++;
@@ -125,8 +131,7 @@ export class LogLines {
 
   /** All there is, for the clipboard. @returns {string} */
   text() {
-    const lines = this.finished.map(plainText);
-    if (this.open) lines.push(plainText(this.open));
+    const lines = Array.from({ length: this.count }, (_, index) => plainText(this.at(index)));
     return lines.join("\n") + (this.open || !lines.length ? "" : "\n");
   }
 
@@ -142,7 +147,7 @@ export class LogLines {
 
   /** @param {number} lines */
   skip(lines) {
-    this.endLine();
+    while (this.open) this.endLine();
     this.style = null;
     this.cutSequence = "";
     this.finished.push({ skipped: lines });
@@ -170,7 +175,8 @@ export class LogLines {
   /** @param {boolean} [evenEmpty] */
   endLine(evenEmpty = false) {
     const line = this.open;
-    this.open = null;
+    const next = this.below.pop();
+    this.open = next ? { ...next, column: 0 } : null;
     if (!line && !evenEmpty) return;
     const unstyled = !line?.spans.some(span => span.style);
     this.finished.push(line && !unstyled ? line : line ? plainText(line) : "");
@@ -179,10 +185,10 @@ export class LogLines {
 
   /** Write on the open line. @param {string} text */
   writeOpen(text) {
-    for (const token of text.matchAll(TOKENS)) {
-      const [found, codes, erase] = token;
+    for (const [found, codes, erase, up] of text.matchAll(TOKENS)) {
       if (codes !== undefined) this.style = restyle(this.style, codes);
       else if (erase !== undefined) this.eraseInLine(Number(erase));
+      else if (up !== undefined) this.goUp(Number(up) || 1);
       else if (found === "\r" && this.open) this.open = { ...this.open, column: 0 };
       else if (found === "\b" && this.open) this.open = { ...this.open, column: Math.max(0, this.open.column - 1) };
       else if (found !== "\x7f" && (found >= " " || found[0] === "\t")) this.put(found);
@@ -219,6 +225,21 @@ export class LogLines {
     this.open = { spans: kept, width: end, column };
   }
 
+  /** Write on above, as far as lines are still here. @param {number} lines */
+  goUp(lines) {
+    for (; lines > 0 && this.below.length < LIVE_LINES; lines--) {
+      const line = this.finished.at(-1);
+      if (line === undefined || (typeof line === "object" && "skipped" in line)) return;
+      this.finished.pop();
+      const width = widthOf(line);
+      const spans = typeof line === "string" ? [{ text: line, style: null }] : line.spans;
+      const column = Math.min(this.open?.column ?? 0, width);
+      if (this.open) this.below.push(this.open);
+      this.open = { spans, width, column };
+      this.characters -= width;
+    }
+  }
+
   dropOldest() {
     const finished = this.finished;
     if (finished.length <= MOST_LINES && this.characters <= MOST_CHARACTERS) return;
@@ -230,57 +251,5 @@ export class LogLines {
     }
     this.finished = finished.slice(gone);
     this.first += gone;
-  }
-}
-
-/** The first index for which `before` no longer holds.
- * @param {number} high @param {(index: number) => boolean} before */
-export function bisect(high, before) {
-  let low = 0;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (before(middle)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Which lines of a log have a text in them, whatever its case. */
-export class LineFilter {
-  /** @param {LogLines} lines @param {string} text */
-  constructor(lines, text) {
-    this.lines = lines;
-    this.pattern = new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
-    /** The numbers of those lines, of the ones that were looked at. @type {number[]} */
-    this.matches = [];
-    this.looked = lines.first;
-  }
-
-  /** Begin again: lines came before those that were looked at. */
-  forget() {
-    this.matches = [];
-    this.looked = this.lines.first;
-  }
-
-  /** Look on, for a moment; the line that is still being written is left out. @returns {boolean} true: all is seen */
-  look() {
-    const { first, finished } = this.lines;
-    const until = performance.now() + FILTER_SLICE_MS;
-    this.matches.splice(0, this.indexOf(first));
-    for (this.looked = Math.max(this.looked, first); this.looked < first + finished.length; this.looked++) {
-      if (this.looked % 256 === 0 && performance.now() > until) return false;
-      if (this.pattern.test(plainText(finished[this.looked - first]))) this.matches.push(this.looked);
-    }
-    return true;
-  }
-
-  /** @param {number} number of a line */
-  indexOf(number) {
-    return bisect(this.matches.length, index => this.matches[index] < number);
-  }
-
-  text() {
-    const { first, finished } = this.lines;
-    return this.matches.map(number => plainText(finished[number - first]) + "\n").join("");
   }
 }

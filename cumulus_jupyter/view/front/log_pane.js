@@ -4,7 +4,8 @@
  */
 import { drawSpan } from "./ansi.js";
 import { make, makeButton, toClipboard } from "./elements.js";
-import { LineFilter, LogLines, bisect, skippedWords, widthOf } from "./log_lines.js";
+import { LineFilter, bisect } from "./line_filter.js";
+import { LIVE_LINES, LogLines, skippedWords, widthOf } from "./log_lines.js";
 
 /** @typedef {import("./log_lines.js").Line} Line */
 /** @typedef {import("./card").LogPane} LogPane */
@@ -107,7 +108,7 @@ export function createLogPane(options) {
   };
 
   function measureRows() {
-    rowsBefore.length = Math.min(rowsBefore.length, Math.max(1, end - first), count() + 1);
+    rowsBefore.length = Math.min(rowsBefore.length, Math.max(1, end - first - LIVE_LINES), count() + 1);
     for (let index = rowsBefore.length - 1; index < count(); index++) {
       rowsBefore.push(rowsBefore[index] + Math.max(1, Math.ceil(widthOf(lineAt(index)) / columns)));
     }
