@@ -27,8 +27,8 @@ from .failpoint import failpoint
 
 T = TypeVar("T")
 
-#: Writing transactions after which the write-ahead log is moved into the database; and its size, so that
-#: SQLite never does it by itself, within a transaction.
+#: Writing transactions after which the write-ahead log is moved into the database; or so much that it has
+#: grown by, so that SQLite does not do it by itself, within a transaction.
 _CHECKPOINT_EVERY, _CHECKPOINT_BYTES = 250, 32 << 20
 
 #: Called on the event loop once events are committed and, where that was asked for, on the disk; in
@@ -77,6 +77,7 @@ class Store:
         self.syncs = 0
         self._conn: Transaction | None = None
         self._log = -1
+        self._log_bytes = 0
         self._thread: threading.Thread | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: deque[_Work] = deque()
@@ -199,14 +200,19 @@ class Store:
             conn.execute("COMMIT")
             if wrote:
                 self._reached("after-commit")
-                if os.fstat(self._log).st_size > _CHECKPOINT_BYTES:
-                    self._until_checkpoint = 0
+                self._measure_log()
             work.durable = wrote and conn.durable
         except Exception as error:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
             del conn.appended[mark:]
             work.error, work.busy = typed(error), is_busy(error)
+
+    def _measure_log(self) -> None:
+        size_bytes = os.fstat(self._log).st_size
+        self._log_bytes = min(self._log_bytes, size_bytes)  # it begins anew, and is cut, after it was moved
+        if size_bytes > self._log_bytes + _CHECKPOINT_BYTES:
+            self._log_bytes, self._until_checkpoint = size_bytes, 0
 
     def _settle(self, conn: Transaction, work: _Work) -> None:
         """Tell whoever waits, now or after the sync; and the followers, in order."""

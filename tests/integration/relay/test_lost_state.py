@@ -49,6 +49,7 @@ def test_another_relay_in_the_same_place_is_left_alone(tmp_path: Path) -> None:
     assert old.process.wait(LIMIT_S) == 0
     assert WHY in (aside / "relay.log").read_text()
     assert new.facts()["pid"] == new.process.pid
+    assert (state / "cumulus.db-wal").exists()  # SQLite removes an old one by its name
     go.touch()
     assert ends_well(new, job_id)
     assert new.end() == 0
