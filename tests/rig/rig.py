@@ -178,7 +178,6 @@ class Rig:
     def start(self, member: str) -> None:
         """Start a killed node and wait until Swarm has it back."""
         docker("start", self._container(member))
-        self._until(lambda: answers(self.engine(member)), f"the engine of {member} does not answer")
         # The manager may not have noticed yet that it was away.
         self._until(
             lambda: self._in_swarm(member) and self._short(member) in self.ready(),
@@ -189,6 +188,7 @@ class Rig:
         """A host with nothing on it but an SSH server and curl; ``rented``: it may run no containers."""
         container, key = self._container(f"host-{name}"), self._folder / f"{name}.key"
         address = f"{self._network()[0]}.{100 + zlib.crc32(name.encode()) % 100}"
+        self.remove_host(name)  # a run that was killed has left it to a rig that stays
         options = host.options(container, name, self.name, key, suite, rented=rented)
         docker("run", "--network", self.name, "--ip", address, "--label", f"{LABEL}={self.name}", *options)
         self._until(lambda: host.answers(address), f"the SSH server of {name} does not answer", container)
@@ -267,12 +267,20 @@ class Rig:
         if self._in_swarm(worker):
             return
         manager = f"{self._network()[0]}.2:{_SWARM_PORT}"
-        docker("swarm", "join", "--token", token, manager, host=self.engine(worker))
+        try:
+            docker("swarm", "join", "--token", token, manager, host=self.engine(worker))
+        except DockerFailed as error:
+            if "continue in the background" not in error.said:  # what takes an engine over 20 seconds
+                raise
 
     def _until(self, true: Callable[[], bool], otherwise: str, container: str = "") -> None:
         deadline = time.monotonic() + _READY_S
-        while not true():
-            if time.monotonic() > deadline or (container and _state(container) == "exited"):
+        while True:
+            with contextlib.suppress(DockerFailed):  # whoever is coming up does not answer everything yet
+                if true():
+                    return
+            ended = container and docker("inspect", "--format", "{{.State.Status}}", container) == "exited"
+            if ended or time.monotonic() > deadline:
                 tail = "\n" + docker("logs", "--tail", "5", container) if container else ""
                 raise RigBroken(f"{self.name}: {otherwise}{tail}")
             time.sleep(0.1)
@@ -290,7 +298,3 @@ def sockets() -> Path:
     """Short, since the path of a socket may have no more than 107 characters."""
     user = os.getuid()
     return Path("/run/cumulus-rig" if user == 0 else f"/tmp/cumulus-rig-{user}")
-
-
-def _state(container: str) -> str:
-    return docker("inspect", "--format", "{{.State.Status}}", container)

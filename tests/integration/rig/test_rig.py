@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ from tests.rig import Rig
 from tests.rig.docker import answers, docker, image_id, lines
 from tests.rig.rig import LABEL, run_name
 
-_TICKING = "import itertools, time\nfor n in itertools.count(): print(n, flush=True); time.sleep(0.05)"
+#: Not to be mistaken for what another run of the tests has on this machine.
+_OWN = os.getpid()
+_TICKING = f"import itertools, time\nfor n in itertools.count({_OWN}): print(n, flush=True); time.sleep(0.05)"
 
 
 @pytest.fixture(scope="module")
