@@ -129,7 +129,7 @@ give_up() {
 # ---- the host ----
 
 # shellcheck disable=SC1090
-distribution() { (. "$OS_RELEASE" 2>/dev/null && printf '%s %s' "${ID:-unknown}" "${VERSION_ID:-}"); }
+distribution() { (. "$OS_RELEASE" 2>/dev/null && printf '%s' "${ID:-unknown}${VERSION_ID:+ $VERSION_ID}"); }
 
 check_root() {
     [ "$(id -u)" = 0 ] ||

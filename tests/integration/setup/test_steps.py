@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,12 @@ def test_a_join_that_docker_goes_on_with_is_known(kept: Path, own_engine: Engine
     with manager.socket, pytest.raises(Failed, match="The attempt will continue"):
         swarm.join(terms(kept, swarm=order))
     assert state.load()["joining"] == manager.address
+
+
+def test_steps_beside_each_other_lose_nothing_of_what_they_keep(kept: Path) -> None:
+    with ThreadPoolExecutor(4) as steps:
+        list(steps.map(lambda number: state.keep(**{f"of-{number}": number}), range(40)))
+    assert {key for key in state.load() if key.startswith("of-")} == {f"of-{number}" for number in range(40)}
 
 
 def test_an_engine_that_is_away_is_told(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
