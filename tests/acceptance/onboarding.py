@@ -51,8 +51,8 @@ class Onboarding:
         return self.host.ssh(line, LINE_S)
 
     def leave(self) -> Ended:
-        """Let the host be no worker any more, by the script that the relay serves."""
-        return self.run(self.line().partition(" --token ")[0] + " --leave")
+        """Let the host be no worker any more, by the script that it keeps."""
+        return self.run("bash /opt/cumulus/worker/setup-worker.sh --leave")
 
     def workers(self) -> dict[str, Any]:
         """The relay's workers by name."""
