@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..protocol.errors import DeadlineExceeded, FailedPrecondition
+from ..protocol.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from ..protocol.events import Error, Event, RemoteValueInfo, Result, State
-from ..protocol.jobs import CANCELLED, COMPLETED, END_STATES
+from ..protocol.jobs import CANCELLED, COMPLETED, END_STATES, RUNNING
 from ..protocol.program import OUTPUTS, RESULT
 from .errors import JobCancelled, exception_of, failure_of
 from .http import Http
@@ -33,6 +33,8 @@ class Outcome:
             if isinstance(event, State):
                 if event.state in END_STATES:
                     self.end = event
+                elif event.state == RUNNING:
+                    self.error = self.result = None
             elif isinstance(event, Error):
                 self.error = event
             elif isinstance(event, Result):
@@ -168,8 +170,8 @@ def exception_from(outcome: Outcome, job_id: str, home: Home = NOWHERE) -> BaseE
     if end.state == CANCELLED:
         said = end.message if end.message not in ("", "cancelled") else "the job was cancelled"
         return JobCancelled(said, job_id=job_id)
-    # A limit that ended the program says more than the KeyboardInterrupt it was ended with.
-    limited = end.error is not None and end.error.get("code") == DeadlineExceeded.code
+    # What has ended the program says more than the KeyboardInterrupt it was ended with.
+    limited = end.error is not None and end.error.get("code") in (DeadlineExceeded.code, Unavailable.code)
     # An error without a class of the program's is the runner's own; the end state says it better.
     raised = outcome.error is not None and bool(outcome.error.module or outcome.error.traceback)
     if outcome.error is not None and raised and not limited:

@@ -89,6 +89,11 @@ class FakeWorld:
         if instance is not None and instance.task is not None:
             instance.task.cancel()
 
+    def stop(self, key: Key) -> None:
+        """Ask an instance to end, as somebody else than the relay would."""
+        if key in self.instances:
+            self.instances[key].stop_asked.set()
+
     def lose(self, key: Key) -> None:
         """An instance vanishes without a word, handle and all."""
         instance = self.instances.pop(key, None)

@@ -182,7 +182,8 @@ class SimulatedRunner:
             stopped.cancel()
         self.running.discard(key)
         await self._post(session, Batch(2, [], Outcome(state)))
-        self.accepted.append(key)
+        if state == "COMPLETED":
+            self.accepted.append(key)
         return 0
 
     async def _told_to_stop(self, instance: FakeInstance, session: str) -> None:

@@ -17,7 +17,7 @@ from cumulus_jupyter.protocol.errors import (
     PayloadTooLarge,
     Unauthenticated,
 )
-from cumulus_jupyter.protocol.jobs import CANCELLED, END_STATES, FAILED, RUNNING
+from cumulus_jupyter.protocol.jobs import CANCELLED, COMPLETED, END_STATES, FAILED, RUNNING
 from cumulus_jupyter.protocol.shares import share_words
 
 from ..store import JobRow, Store, Transaction, events, jobs, sessions, stored_values
@@ -252,11 +252,13 @@ def _take_batch(tx: Transaction, session_hash: str, batch: Batch) -> tuple[JobRo
 
 
 def _one_result(tx: Transaction, job: JobRow, new: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """The first result stands: later ones are left out."""
+    """The first result of an attempt stands: later ones are left out."""
     places = [index for index, (kind, _) in enumerate(new) if kind == "result"]
     if not places:
         return new
-    extra = set(places if events.newest_of_type(tx, job.number, "result") else places[1:])
+    begun, known = (events.newest_of_type(tx, job.number, kind) for kind in ("state", "result"))
+    has_one = known is not None and (begun is None or known.seq > begun.seq)
+    extra = set(places if has_one else places[1:])
     return [event for index, event in enumerate(new) if index not in extra]
 
 
@@ -266,6 +268,9 @@ def _end(tx: Transaction, job: JobRow, outcome: Outcome) -> JobRow:
         raise InvalidArgument(
             f"Invalid batch: {state!r} is no end state - at `$.outcome.state`", job_id=job.id
         )
+    if state == CANCELLED and job.target == COMPLETED:
+        # Nobody has asked the relay for that: somebody has stopped the runner. The loop sees it go.
+        return job
     if state == CANCELLED and job.target == FAILED:
         # It was ended by the relay for a reason of its own, such as its deadline.
         state, error = FAILED, job.target_error

@@ -238,7 +238,9 @@ async def test_health_and_counts(server: Server) -> None:
     empty = json.loads((await server.fetch("GET", "/stats")).body)
     assert (empty["success_rate"], empty["average_duration_s"]) == (None, None)
     for outcome in ("COMPLETED", "COMPLETED", "FAILED", "CANCELLED"):
-        _, key = await server.running()
+        job_id, key = await server.running()
+        if outcome == "CANCELLED":
+            await server.fetch("DELETE", f"/jobs/{job_id}")
         await server.post(key, 1, [log("x")], outcome)
     await server.submit()
     await server.running()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import secrets
 
+from cumulus_jupyter.protocol.channel import Claim, Outcome
 from cumulus_server.executors.base import StartFailed, StartRequest
-from tests.fakes.executor import Faults
+from cumulus_server.relay.batches import Batch
+from cumulus_server.store import events
+from tests.fakes.executor import FakeInstance, Faults
 
 from .bench import Bench, virtual
 
@@ -107,6 +112,24 @@ async def test_a_lost_runner_fails_the_job_with_its_last_words() -> None:
 
 
 @virtual
+async def test_a_runner_that_somebody_else_stops_is_lost_and_its_job_is_not_cancelled() -> None:
+    """As a Swarm does on a worker that is drained, and an engine on a machine that is halted."""
+    bench = Bench()
+    bench.runner.default_s = 100
+    relay = await bench.relay()
+    once, again = await relay.submit(), await relay.submit(retries=1)
+    for job_id in (once, again):
+        await relay.until(job_id, "RUNNING")
+        await asyncio.sleep(1)
+        bench.world.stop((job_id, 1))
+    job = await relay.released(once)
+    assert job.status == "FAILED" and job.error is not None and job.error["code"] == "UNAVAILABLE"
+    assert "--retries" in job.error["next"]
+    job = await relay.released(again)
+    assert (job.status, job.attempt) == ("COMPLETED", 2)
+
+
+@virtual
 async def test_a_lost_runner_is_replaced_while_retries_are_left() -> None:
     bench = Bench()
     bench.runner.default_s = 1000
@@ -119,6 +142,29 @@ async def test_a_lost_runner_is_replaced_while_retries_are_left() -> None:
     job = await relay.released(job_id)
     assert job.status == "FAILED" and job.attempt == 3 and not bench.runner.overlaps
     assert bench.runner.begun == [(job_id, 1), (job_id, 2), (job_id, 3)]
+
+
+@virtual
+async def test_the_result_is_the_last_attempts() -> None:
+    """The first one told a result, and was lost before it told its end."""
+
+    async def tell(instance: FakeInstance) -> int:
+        key, session = instance.key, secrets.token_hex(32)
+        await relay.runs.claim(instance.request.claim_token, Claim(*key, session, "3.11"))
+        for number, value in enumerate((key[1], 7), start=1):
+            result = ("result", json.dumps({"type": "result", "json": value}).encode())
+            await relay.runs.post_batch(session, Batch(number, [result], None))
+        if key[1] == 2:
+            await relay.runs.post_batch(session, Batch(3, [], Outcome("COMPLETED")))
+        return 1
+
+    bench = Bench()
+    bench.world.behaviour = tell
+    relay = await bench.relay()
+    job = await relay.released(await relay.submit(retries=1))
+    assert (job.status, job.attempt) == ("COMPLETED", 2)
+    found = await bench.store.run(lambda tx: events.of_type_after(tx, job.number, 0, "result", 10))
+    assert [json.loads(event.body)["json"] for event in found] == [1, 2]
 
 
 @virtual
