@@ -62,7 +62,7 @@ note() { printf '%s\n' "$*" >>"$notes"; }
 microseconds() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
 
 # A line at once, from a step, whose own come at its end. No file stays open for it, which a daemon would inherit.
-say_now() { printf '%scumulus: %s\n' "${terminal:+$'\n'}" "$*" >>"/proc/$$/fd/1" || true; }
+say_now() { { [ -z "$terminal" ] || echo; say "$*"; } >>"/proc/$$/fd/1" || true; }
 
 # At the end of a step's process, when nothing is left of its functions.
 # shellcheck disable=SC2317
