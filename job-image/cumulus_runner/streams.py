@@ -16,7 +16,8 @@ from . import frames
 
 #: What another process wrote can't have come between two writes closer than this.
 _TOGETHER_S = 20e-6
-_RAW_PATIENCE_S = 0.05
+#: How long the supervisor may take to read them, on a machine that has much else to do.
+_RAW_PATIENCE_S = 1.0
 _LINE_BYTES = 4000
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr).encode
 
@@ -137,8 +138,14 @@ class Console:
         if now - self._last_s < _TOGETHER_S:
             return
         until = now + _RAW_PATIENCE_S
-        while any(map(unread_bytes, self._raw)) and time.monotonic() < until:
-            time.sleep(0.0001)
+        for fd in self._raw:
+            # Each time it is read, all of it is. The first time may have been looked at before the last of it
+            # came; by the second it is gone, although another process may have written more.
+            unread, times_read = unread_bytes(fd), 0
+            while unread and times_read < 2 and time.monotonic() < until:
+                time.sleep(0.0001)
+                before, unread = unread, unread_bytes(fd)
+                times_read += unread < before
 
 
 def unread_bytes(fd: int) -> int:
