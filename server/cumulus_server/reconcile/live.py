@@ -30,6 +30,7 @@ Key = tuple[str, int]
 _EXPLAIN_S = 10.0
 #: Exit statuses where what a runner was started in can never run a job: its Python is too old, or none.
 _UNFIT = frozenset({78, 126, 127})
+_STOPPED = "it was stopped, and not by the relay (a drained worker, docker stop, a machine that is halted)"
 
 
 class LiveAttempts:
@@ -163,6 +164,8 @@ class LiveAttempts:
         if status.exit_code in _UNFIT:
             self._start_failures[job.id] = endings.START_TRIES
         unbooked = self._elsewhere.error(job.id, job.attempt)
+        if job.claimed and status.exit_code == 0:
+            reason = _STOPPED  # it has reported an end, which nobody had asked for
         if not job.claimed:
             reason = reason if unbooked else await self._explained(job, reason)
             self._start_failures[job.id] = self._start_failures.get(job.id, 0) + 1

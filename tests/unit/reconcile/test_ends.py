@@ -124,7 +124,7 @@ async def test_a_runner_that_somebody_else_stops_is_lost_and_its_job_is_not_canc
         bench.world.stop((job_id, 1))
     job = await relay.released(once)
     assert job.status == "FAILED" and job.error is not None and job.error["code"] == "UNAVAILABLE"
-    assert "--retries" in job.error["next"]
+    assert "stopped, and not by the relay" in job.message and "--retries" in job.error["next"]
     job = await relay.released(again)
     assert (job.status, job.attempt) == ("COMPLETED", 2)
 
