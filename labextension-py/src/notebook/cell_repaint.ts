@@ -107,7 +107,7 @@ export class CellRepaint {
     const error = errorOutput(job, outputs.raised);
     const ran = (job.ended_ms ?? 0) - (job.created_ms ?? 0);
     const hadCard = this.painted || this.canvas.cell.outputs.length > 0 || ran >= QUICK_MS;
-    const quiet = hadCard ? [finalOutput(job, outputs.tail())] : [];
+    const quiet = hadCard ? [finalOutput(job, outputs.tail(), outputs.peakBytes)] : [];
     const all = [...quiet, ...shown, ...(error ? [error] : [])];
     if (all.length > 0) {
       this.apply(all);

@@ -54,6 +54,11 @@ export class JobOutputs {
     return this.result;
   }
 
+  /** The most memory that the job was seen to use; 0 where it was not looked at. */
+  get peakBytes(): number {
+    return this.peak;
+  }
+
   /** Take events in their order; what was taken before is passed over. */
   take(events: readonly JobEvent[]): void {
     for (const event of events) {
@@ -114,6 +119,9 @@ export class JobOutputs {
         break;
       case 'state':
         this.takeState(event);
+        break;
+      case 'resources':
+        this.peak = Math.max(this.peak, Number(event['memory_bytes'] ?? 0));
         break;
     }
   }
@@ -213,6 +221,7 @@ export class JobOutputs {
   /** Where it is said that there is more. */
   private cutAt = 0;
   private error: Raised | null = null;
+  private peak = 0;
   private values = false;
   private result: IMimeBundle | null = null;
 }

@@ -32,9 +32,10 @@ export function cardOutput(job: JobView, place: RelayPlace | null, logOnly: bool
 }
 
 /** The line of a job that has ended; `tail`: the end of its log, where the output was cut. */
-export function finalOutput(job: JobView, tail: string): IOutput {
+export function finalOutput(job: JobView, tail: string, peakBytes: number): IOutput {
   const word = WORDS[job.state] ?? job.state.toLowerCase();
-  const facts = [word, job.name, took(job), ...placeOf(job)].filter(Boolean);
+  const peak = peakBytes > 0 ? `peak ${memory(peakBytes)}` : '';
+  const facts = [word, job.name, took(job), ...placeOf(job), peak].filter(Boolean);
   const dot = `<span style="color:${COLOURS[job.state] ?? OTHER_COLOUR}" aria-hidden="true">●</span>`;
   const first = [`<b>${escaped(word)}</b>`, ...facts.slice(1).map(escaped)].join(' · ');
   const lines = [`<div>${dot} ${first}</div>`];
@@ -92,10 +93,19 @@ function took(job: JobView): string {
   return clock((ended - began) / 1000) + (waited >= WAIT_WORTH_SAYING_S ? ` after ${clock(waited)} of waiting` : '');
 }
 
-/** A span of time, as the kernel writes it: `1.6 s`, `2:05`, `1:02:05`. */
+/** An amount of memory, as the kernel writes it: `512 MiB`, `12.5 GiB`. */
+function memory(bytes: number): string {
+  const mib = bytes / 2 ** 20;
+  return mib < 1024 ? `${Math.round(mib)} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
+}
+
+/** A span of time, as the kernel writes it: `80 ms`, `1.6 s`, `2:05`, `1:02:05`. */
 export function clock(seconds: number): string {
+  if (seconds < 0.1) {
+    return `${Math.round(1000 * Math.max(0, seconds))} ms`;
+  }
   if (seconds < 60) {
-    return `${Math.max(0, seconds).toFixed(1)} s`;
+    return `${seconds.toFixed(1)} s`;
   }
   const whole = Math.floor(seconds);
   const two = (count: number) => String(count).padStart(2, '0');
