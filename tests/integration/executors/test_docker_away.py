@@ -23,11 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 WAIT = "print('begun', flush=True)\nimport time\ntime.sleep(600)"
 
 
-def leave_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(path))
-
-
 @pytest.fixture
 async def gate(engine: str, tmp_path: Path, containers: Containers) -> AsyncIterator[EngineGate]:
     made = EngineGate(tmp_path / "engine.sock", engine)
