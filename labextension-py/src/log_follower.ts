@@ -2,8 +2,11 @@
 
 import type { IDisposable } from '@lumino/disposable';
 
+import { RelayError } from './api';
 import type { IRelayModel } from './model';
 import type { LogPage } from './wire';
+
+const GONE = 404;
 
 /** Where the text goes; `LogPane` is one. */
 export interface LogSink {
@@ -51,7 +54,8 @@ export class LogFollower implements IDisposable {
   /** Fetch what is new, where there is anything; one request at a time. */
   private look(): void {
     const newest = this.model.job(this.jobId)?.last_seq ?? 0;
-    if (this.disposed || this.isPaused || this.busy || (this.last !== null && newest <= this.seen)) {
+    const isKnown = this.gone || (this.last !== null && newest <= this.seen);
+    if (this.disposed || this.isPaused || this.busy || isKnown) {
       return;
     }
     this.busy = true;
@@ -62,8 +66,9 @@ export class LogFollower implements IDisposable {
         this.look();
       },
       error => {
-        // What changes next tries again.
+        // What changes next tries again, but for a job that the relay has forgotten.
         this.busy = false;
+        this.gone = error instanceof RelayError && error.status === GONE;
         this.told(error);
       }
     );
@@ -98,6 +103,7 @@ export class LogFollower implements IDisposable {
 
   private disposed = false;
   private busy = false;
+  private gone = false;
   private isPaused = false;
   /** The newest event that the sink has; `null` before the first page. */
   private last: number | null = null;

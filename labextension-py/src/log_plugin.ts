@@ -81,10 +81,12 @@ export const logPlugin: JupyterFrontEndPlugin<void> = {
 };
 
 async function askForJob(model: IRelayModel): Promise<string> {
-  const items = model.jobs.map(job => `${jobName(job)} (${job.id})`);
+  // The model's list may be another one by the time that one is picked.
+  const { jobs } = model;
+  const items = jobs.map(job => `${jobName(job)} (${job.id})`);
   const result = await InputDialog.getItem({ title: 'Whose log?', label: 'Job', items, okLabel: 'Open' });
   const index = result.button.accept && result.value ? items.indexOf(result.value) : -1;
-  return model.jobs[index]?.id ?? '';
+  return jobs[index]?.id ?? '';
 }
 
 function wholeLogActions(model: IRelayModel): LogActions {
