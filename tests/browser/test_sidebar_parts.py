@@ -22,8 +22,9 @@ _TELL = """\
     const body = new ReadableStream({
       start(stream) {
         window.endStream = () => stream.close();
-        const text = told.map(([name, data]) => `event: ${name}\\ndata: ${JSON.stringify(data)}\\n\\n`);
-        stream.enqueue(new TextEncoder().encode(text.join('')));
+        window.tell = (name, data) =>
+          stream.enqueue(new TextEncoder().encode(`event: ${name}\\ndata: ${JSON.stringify(data)}\\n\\n`));
+        told.forEach(([name, data]) => window.tell(name, data));
       }
     });
     return Promise.resolve(new Response(body, { status: 200 }));
@@ -120,6 +121,51 @@ def test_jobs_are_found_by_state_and_words_and_moved_through_by_keys(shown: Call
     for key, name in (("ArrowDown", "job-1"), ("End", "job-79"), ("ArrowUp", "job-78"), ("Home", "job-0")):
         sidebar.page.keyboard.press(key)
         expect(sidebar.job(name)).to_be_focused()
+
+
+def test_cancelled_jobs_are_not_counted_as_done(shown: Callable[..., Sidebar]) -> None:
+    sidebar = shown([_job(0, "CANCELLED"), _job(1, "COMPLETED"), _job(2, "COMPLETED")], [])
+    expect(sidebar.root.get_by_role("button", name="done: 2")).to_be_visible()
+    sidebar.root.get_by_role("button", name="cancelled: 1").click()
+    rows = sidebar.root.get_by_role("list", name="Jobs").get_by_role("listitem")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("job-0")
+
+
+def test_the_log_that_is_picked_from_a_list_is_that_jobs(shown: Callable[..., Sidebar]) -> None:
+    sidebar = shown([_job(1, "COMPLETED"), _job(2, "COMPLETED")], [])
+    expect(sidebar.job("job-1")).to_be_visible()
+    sidebar.page.evaluate("() => { window.jupyterapp.commands.execute('cumulus:open-log'); }")
+    dialog = sidebar.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Whose log?")
+    # Another one is submitted meanwhile.
+    sidebar.page.evaluate("job => window.tell('job', job)", _job(0, "RUNNING"))
+    expect(sidebar.job("job-0")).to_be_visible()
+    dialog.get_by_role("button", name="Open").click()
+    expect(sidebar.page.locator("#cumulus-lab-log-j1")).to_be_visible()
+
+
+def test_a_log_that_is_no_longer_there_is_asked_for_once(shown: Callable[..., Sidebar]) -> None:
+    sidebar = shown([_job(0, "RUNNING")], [])
+    expect(sidebar.job("job-0")).to_be_visible()
+    asked: list[str] = []
+    gone = {"code": "NOT_FOUND", "message": "There is no job j9", "next": ""}
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=404, json=gone)
+
+    sidebar.page.route("**/jobs/j9/log*", refuse)
+    sidebar.page.evaluate(
+        "() => { window.jupyterapp.commands.execute('cumulus:open-log', { jobId: 'j9' }); }"
+    )
+    expect(sidebar.page.get_by_role("alert").get_by_text("There is no job j9")).to_be_visible()
+    for at in range(1, 5):
+        sidebar.page.evaluate(
+            "job => window.tell('job', job)", _job(0, "RUNNING", message=f"step {at}", worker=f"w{at}")
+        )
+        expect(sidebar.job("job-0")).to_contain_text(f"w{at}")
+    assert len(asked) == 1
 
 
 def test_gpus_say_who_holds_them_and_workers_why_they_are_down(shown: Callable[..., Sidebar]) -> None:

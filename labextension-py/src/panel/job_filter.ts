@@ -3,14 +3,15 @@
 import type { JobView } from '../wire';
 import { isActive, jobName, stateWord } from '../words';
 
-export const GROUPS = ['running', 'waiting', 'failed', 'done'] as const;
+export const GROUPS = ['running', 'waiting', 'failed', 'done', 'cancelled'] as const;
 export type Group = (typeof GROUPS)[number];
 
 export function groupOf(job: JobView): Group {
   switch (job.state) {
     case 'COMPLETED':
-    case 'CANCELLED':
       return 'done';
+    case 'CANCELLED':
+      return 'cancelled';
     case 'FAILED':
       return 'failed';
     case 'RUNNING':
@@ -21,7 +22,7 @@ export function groupOf(job: JobView): Group {
 }
 
 export function countGroups(jobs: readonly JobView[]): Record<Group, number> {
-  const counts = { running: 0, waiting: 0, failed: 0, done: 0 };
+  const counts = { running: 0, waiting: 0, failed: 0, done: 0, cancelled: 0 };
   for (const job of jobs) {
     counts[groupOf(job)]++;
   }

@@ -11,7 +11,13 @@ import { chosen, countGroups, GROUPS, type Group } from './job_filter';
 import { JobRow } from './job_row';
 import { StateIcon } from './state_icon';
 
-const SHAPES = { running: 'running', waiting: 'queued', failed: 'failed', done: 'done' } as const;
+const SHAPES = {
+  running: 'running',
+  waiting: 'queued',
+  failed: 'failed',
+  done: 'done',
+  cancelled: 'cancelled'
+} as const;
 /** What "Show more" adds. */
 const MORE = 50;
 
@@ -139,7 +145,7 @@ function Chips(props: {
           key={group}
           type="button"
           className="cumulus-lab-chip"
-          title={group === 'done' ? 'Only jobs that are done or cancelled' : `Only ${group} jobs`}
+          title={`Only ${group} jobs`}
           aria-label={`${group}: ${counts[group]}`}
           aria-pressed={props.groups.has(group)}
           onClick={() => toggle(group)}
