@@ -8,6 +8,9 @@ import { END_STATES, type JobView } from '../wire';
 import { cellIn, findPanel } from './places';
 import { clock } from './quiet_line';
 
+/** A page that nobody sees keeps no stream: it asks this often while it waits for the end of a job. Milliseconds. */
+const ASK_EVERY = 20_000;
+
 export interface NotifyOptions {
   /** Jobs that took less are not worth a word; 0: none is. */
   afterS(): number;
@@ -20,30 +23,47 @@ export class EndNotifier {
     private readonly tracker: INotebookTracker,
     private readonly options: NotifyOptions
   ) {
-    relay.changed.connect(() => this.look());
+    relay.changed.connect(() => {
+      if (relay.live) {
+        this.look(relay.jobs);
+      }
+    });
+    window.setInterval(() => void this.ask(), ASK_EVERY);
+    document.addEventListener('visibilitychange', () => this.giveTitleBack());
   }
 
-  private look(): void {
-    if (!this.relay.live) {
-      return;
+  private async ask(): Promise<void> {
+    const waits = () => this.seen.some(job => !END_STATES.has(job.state) && this.isFromHere(job));
+    if (document.visibilityState === 'hidden' && !this.relay.live && waits()) {
+      // Where nothing answers now, the next time may tell.
+      this.look(await this.relay.api.jobs().catch(() => this.seen));
     }
-    const ended = this.relay.jobs.filter(job => END_STATES.has(job.state) && this.active.delete(job.id));
-    for (const job of this.relay.jobs) {
-      if (!END_STATES.has(job.state)) {
+  }
+
+  private look(jobs: readonly JobView[]): void {
+    const ended = jobs.filter(job => END_STATES.has(job.state) && this.active.delete(job.id));
+    for (const job of jobs) {
+      if (!END_STATES.has(job.state) && !this.over.has(job.id)) {
         this.active.add(job.id);
       }
     }
-    ended.filter(job => this.isWorthIt(job)).forEach(job => this.tell(job));
+    this.seen = jobs;
+    for (const job of ended) {
+      this.over.add(job.id);
+      if (this.isWorthIt(job)) {
+        this.tell(job);
+      }
+    }
   }
 
   private isWorthIt(job: JobView): boolean {
-    const after = this.options.afterS();
     const took = (job.ended_ms ?? Date.now()) - job.created_ms;
-    if (after <= 0 || took < after * 1000 || !job.origin.cell) {
-      return false;
-    }
-    const panel = findPanel(this.tracker, job.origin);
-    return panel !== undefined && !this.isInView(job);
+    return took >= this.options.afterS() * 1000 && this.isFromHere(job) && !this.isInView(job);
+  }
+
+  /** Whether the job's cell is in a notebook of this page, and its end is wanted to be told at all. */
+  private isFromHere(job: JobView): boolean {
+    return this.options.afterS() > 0 && !!job.origin.cell && findPanel(this.tracker, job.origin) !== undefined;
   }
 
   /** Whether the job's cell is on a screen that somebody looks at. */
@@ -62,7 +82,7 @@ export class EndNotifier {
     const name = job.name || job.id;
     const words = {
       COMPLETED: `${name} is done after ${clock(seconds)}.`,
-      FAILED: `${name} failed after ${clock(seconds)}: ${job.error?.message.split('\n', 1)[0] ?? ''}`,
+      FAILED: `${name} failed after ${clock(seconds)}: ${job.error?.message.split('\n', 1)[0] ?? 'see its log'}`,
       CANCELLED: `${name} was cancelled after ${clock(seconds)}.`
     }[job.state as 'COMPLETED' | 'FAILED' | 'CANCELLED'];
     const type = job.state === 'COMPLETED' ? 'success' : job.state === 'FAILED' ? 'error' : 'warning';
@@ -70,8 +90,24 @@ export class EndNotifier {
       autoClose: false,
       actions: [{ label: 'Go to cell', callback: () => this.options.goTo(job.id) }]
     });
+    if (document.visibilityState === 'hidden') {
+      // All that is seen of a page behind others.
+      this.titleBefore ??= document.title;
+      document.title = words;
+    }
+  }
+
+  private giveTitleBack(): void {
+    if (this.titleBefore !== null && document.visibilityState !== 'hidden') {
+      document.title = this.titleBefore;
+      this.titleBefore = null;
+    }
   }
 
   /** Jobs that this page has seen before their end. */
   private readonly active = new Set<string>();
+  /** Those of them that have ended: the model may be behind what was asked. */
+  private readonly over = new Set<string>();
+  private seen: readonly JobView[] = [];
+  private titleBefore: string | null = null;
 }
