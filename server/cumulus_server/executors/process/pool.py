@@ -73,7 +73,11 @@ class RunnerPool:
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 return await future
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._offer(future.result())  # it got ready in the same moment
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise StartFailed(f"No runner got ready within {READY_TIMEOUT_S:g} s.") from None
         finally:
             if future in self._waiting.get(path, ()):
