@@ -154,6 +154,11 @@ class PersonHandler(ErrorsAsJson, APIHandler):
 
     async def prepare(self, **kwargs: Any) -> None:
         """Authenticate; then check that both sides speak one protocol."""
+        if not self.check_host():  # which Jupyter would answer as if the token were wrong
+            raise PermissionDenied(
+                f"This server is not to be reached as {self.request.host[:100]}",
+                next="Add that name to ServerApp.local_hostnames where the server runs.",
+            )
         known = user_of_token(self.identity_provider, self.request.headers.get("Authorization", ""))
         if known is not None:
             self._jupyter_current_user, self._token_authenticated = known, True

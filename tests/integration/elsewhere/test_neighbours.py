@@ -49,6 +49,23 @@ def test_two_jupyter_servers_show_the_same_jobs(tmp_path: Path) -> None:
         assert first.ask("GET", "/jobs").json["jobs"] == jobs
 
 
+def test_one_takes_over_where_the_other_has_lost_its_state(tmp_path: Path) -> None:
+    shared = f"--Cumulus.state_dir={tmp_path / 'state'}"
+    first = jupyter_server(tmp_path / "first", shared, token="")
+    second = jupyter_server(tmp_path / "second", shared, token="")
+    with running(first, second):
+        assert wait_for(lambda: healthy(first, "embedded"), LIMIT_S)
+        assert wait_for(lambda: healthy(second, "elsewhere"), LIMIT_S)
+        (tmp_path / "state").rename(tmp_path / "aside")
+        assert wait_for(lambda: healthy(second, "embedded"), LIMIT_S)
+        assert wait_for(lambda: not first.ask("GET", "/relay").json["healthy"], LIMIT_S)
+        place, refused = first.ask("GET", "/relay").json, first.ask("POST", "/jobs", CELL)
+        assert "was removed or replaced while this relay used it" in place["message"]
+        assert "Start the relay, or its Jupyter server, again" in place["next"]
+        assert (refused.status, refused.json["message"]) == (503, place["message"])
+        assert b"seen by all" in second.ask("POST", "/jobs", CELL, Accept="text/event-stream").body
+
+
 def test_beside_a_relay_that_something_else_started(tmp_path: Path) -> None:
     relay = relay_server(tmp_path)
     jupyter = jupyter_server(tmp_path / "jupyter", f"--Cumulus.state_dir={tmp_path / 'state'}", token="")

@@ -28,6 +28,8 @@ class Stranger:
         self.headers: dict[str, str] = {}
         self.body = b"hello"
         self.paths: list[str] = []
+        #: What came behind a request without a body.
+        self.behind = b""
         stranger = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +41,12 @@ class Stranger:
                 self.send_header("Content-Length", str(len(stranger.body)))
                 self.end_headers()
                 self.wfile.write(stranger.body)
+
+            def do_DELETE(self) -> None:
+                self.connection.settimeout(0.5)
+                with contextlib.suppress(TimeoutError):
+                    stranger.behind += self.rfile.read(1)
+                self.do_GET()
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -115,6 +123,13 @@ def test_what_belongs_to_this_server_does_not_go_on(stranger: Stranger, jupyter:
     assert "a=b" not in answer.headers.get("Set-Cookie", "")
     assert "X-Own" not in answer.headers
     assert answer.headers["Content-Type"] == "text/plain"
+
+
+def test_nothing_goes_on_behind_a_request_that_has_no_body(stranger: Stranger, jupyter: Server) -> None:
+    stranger.status, stranger.headers = 200, SAME
+    smuggled = b"GET / HTTP/1.1\r\n\r\n"
+    answer = jupyter.ask("DELETE", "/jobs/x", iter([smuggled]))
+    assert (answer.status, stranger.behind) == (200, b"")
 
 
 def test_a_server_that_passes_calls_on_to_itself(tmp_path: Path) -> None:

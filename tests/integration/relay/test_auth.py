@@ -126,6 +126,14 @@ async def test_a_runners_token_opens_no_user_route(server: Server) -> None:
         assert (await server.fetch(method, path, token=key)).code == 401
 
 
+async def test_a_name_that_is_not_the_server_s_is_told_apart_from_a_wrong_token(server: Server) -> None:
+    for token in (TOKEN, None):
+        answer = await server.fetch("GET", "/health", token=token, headers={"Host": "relay.example"})
+        told = json.loads(answer.body)
+        assert (answer.code, told["code"]) == (403, "PERMISSION_DENIED")
+        assert "relay.example" in told["message"] and "ServerApp.local_hostnames" in told["next"]
+
+
 async def test_a_program_gets_no_cookie(server: Server) -> None:
     for header in (f"token {TOKEN}", f"Bearer {TOKEN}"):
         answer = await server.fetch("GET", "/health", token=None, headers={"Authorization": header})

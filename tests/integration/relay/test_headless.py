@@ -175,6 +175,15 @@ def test_one_that_nobody_uses_ends(state_dir: Path) -> None:
     relay.end()
 
 
+def test_a_state_folder_that_is_something_else_ends_the_start(state_dir: Path) -> None:
+    state_dir.mkdir()
+    (state_dir / "bundles").write_text("in the way")
+    relay = Relay(state_dir)
+    relay.process.wait(LIMIT_S)
+    assert "The relay cannot start: [Errno 17] File exists" in relay.said()
+    relay.end()
+
+
 @pytest.mark.parametrize(
     ("argument", "named"),
     [
