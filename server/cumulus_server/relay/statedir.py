@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,25 @@ class StateDir:
         self.relay_file = path / "relay.json"
         self._lock_file = path / "lock"
         self._lock: int | None = None
-        #: Device and inode of the file whose lock is held.
-        self._held = (0, 0)
+        #: Device and inode of the file whose lock is held, and what was written into it.
+        self._held, self._mark = (0, 0), b""
         self._told: dict[str, Any] = {}
 
     def acquire(self) -> bool:
         """Become the live relay of this folder; False where another process is. Raises ``OSError``."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        mark = secrets.token_hex(16).encode()
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            os.ftruncate(lock, 0)
+            os.write(lock, mark)
+        except OSError as error:
             os.close(lock)
-            return False
-        found = os.fstat(lock)
-        self._lock, self._held = lock, (found.st_dev, found.st_ino)
+            if isinstance(error, BlockingIOError):
+                return False
+            raise
+        self._lock, self._held, self._mark = lock, _number_of(os.fstat(lock)), mark
         if self.lost:  # removed after it was opened
             self.release()
             return self.acquire()
@@ -46,12 +51,13 @@ class StateDir:
         if self._lock is None:
             return False
         try:
-            found = os.stat(self._lock_file)
+            if _number_of(os.stat(self._lock_file)) == self._held:
+                return False
+            return self._lock_file.read_bytes() != self._mark  # some file systems number a file anew
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             return False  # it cannot be seen now, which says nothing
-        return (found.st_dev, found.st_ino) != self._held
 
     def check(self) -> None:
         """Raise ``Unavailable`` where it is ``lost``. The store asks before each transaction."""
@@ -86,3 +92,7 @@ class StateDir:
         except (OSError, ValueError):
             return {}
         return facts if isinstance(facts, dict) else {}
+
+
+def _number_of(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
