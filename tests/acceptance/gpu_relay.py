@@ -48,6 +48,15 @@ class Shared:
         assert job["state"] == "COMPLETED", (job, self.relay.log[-4000:])
         return job
 
+    def bookable(self, worker: str) -> None:
+        """The relay has seen that shares can be booked on this worker again."""
+
+        def is_so() -> bool:
+            listed = self.relay.insist("GET", "workers").json["workers"]
+            return any(each["id"] == worker and not each["message"] for each in listed)
+
+        assert wait_for(is_so, LIMIT_S, 0.1), self.relay.log[-4000:]
+
     def nothing_booked(self, *workers: str) -> None:
         """Soon nothing of the relay's is booked: at its next look at the hosts at the latest."""
         held: dict[str, Any] = {}

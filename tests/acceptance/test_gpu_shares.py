@@ -82,10 +82,12 @@ def test_a_worker_that_cannot_book_is_passed_over(shared: Shared) -> None:
     assert shared.completed(shared.submit(1))["worker"] == "worker2"
     assert shared.completed(shared.submit(1))["worker"] == "worker2"
     shared.workers.start_sshd("worker1")
+    shared.bookable("worker1")
 
     shared.workers.kill_chronosd("worker2")
     assert shared.completed(shared.submit(1))["worker"] == "worker1"
     shared.workers.start_chronosd("worker2")
+    shared.bookable("worker2")
 
     shared.nothing_booked("worker1")
     foreign = shared.workers.book("worker1", 0, 0.8)

@@ -22,6 +22,8 @@ COMMITS = [*range(1, 13), 15, 19, 24, 30]
 RANDOM_KILLS = 12
 SEED = 20260101
 LINES = 6
+#: Seconds that a job may take whose relay is killed again and again: each start moves it on by little.
+SLOW_S = 5 * LIMIT_S
 #: Leaves a mark outside, then prints slowly enough to be met by a kill.
 SOURCE = """
 import os, time
@@ -51,7 +53,7 @@ class Submitter(threading.Thread):
                     return
                 self.submit(f"job-{number}")
                 if len(self.acknowledged) >= self.at_once:
-                    self.relay.wait_end(list(self.acknowledged.values())[-self.at_once])
+                    self.relay.wait_end(list(self.acknowledged.values())[-self.at_once], SLOW_S)
         except BaseException as error:
             self.failure = error
 
