@@ -18,8 +18,6 @@ from .lab import JupyterServer
 from .notebook import Notebook
 from .parts import PANEL, Sidebar
 
-pytestmark = pytest.mark.timeout(1200)
-
 
 @pytest.fixture(scope="module")
 def swarm_lab(rig: Rig, job_image: str, _pages_built: None) -> Iterator[JupyterServer]:
