@@ -6,13 +6,13 @@ import contextlib
 import os
 import signal
 import time
-from typing import Collection, Dict, List
+from typing import Callable, Collection, Dict, List
 
 
 def process_facts(pid: int) -> Dict[str, int]:
-    """Parent, session, CPU time (clock ticks), resident pages and start time (clock ticks since boot).
+    """Parent, CPU time (clock ticks), resident pages and start time (clock ticks since boot).
 
-    Empty for a process that is gone.
+    The CPU time is that of its ended children as well. Empty for a process that is gone.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -21,34 +21,41 @@ def process_facts(pid: int) -> Dict[str, int]:
         return {}
     return {
         "parent": int(fields[1]),
-        "session": int(fields[3]),
-        "cpu_ticks": int(fields[11]) + int(fields[12]),
+        "cpu_ticks": sum(map(int, fields[11:15])),
         "start_ticks": int(fields[19]),
         "resident_pages": int(fields[21]),
     }
 
 
-def own_children() -> List[int]:
-    """Processes whose parent is this one."""
-    pid = os.getpid()
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return [child for child in _all_pids() if process_facts(child).get("parent") == pid]
+def descendants(pid: int) -> Dict[int, Dict[str, int]]:
+    """The facts of every process that this one or one of them has started or adopted, by pid."""
+    children = _way_to_children()
+    found: Dict[int, Dict[str, int]] = {}
+    waiting = children(pid)
+    for child in waiting:  # It grows meanwhile.
+        facts = process_facts(child)
+        if facts and child not in found:
+            found[child] = facts
+            waiting.extend(children(child))
+    return found
 
 
-def _all_pids() -> List[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+def _way_to_children() -> Callable[[int], List[int]]:
+    """What finds the children of a process: the kernel's own lists, or all there is, looked through once."""
+    if os.path.exists("/proc/thread-self/children"):
+        return _listed_children
+    found: Dict[int, List[int]] = {}
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        found.setdefault(process_facts(pid).get("parent", 0), []).append(pid)
+    return lambda pid: found.get(pid, [])
 
 
-def in_session(session: int) -> Dict[int, Dict[str, int]]:
-    """The facts of every process of a session, by pid."""
-    found = {}
-    for pid in _all_pids():
-        facts = process_facts(pid)
-        if facts.get("session") == session:
-            found[pid] = facts
+def _listed_children(pid: int) -> List[int]:
+    found: List[int] = []
+    with contextlib.suppress(OSError):  # It is gone.
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found.extend(map(int, file.read().split()))
     return found
 
 
@@ -59,7 +66,7 @@ def end_strays(known: Collection[int], patience_s: float = 2.0) -> None:
     """
     until = time.monotonic() + patience_s
     while True:
-        strays = [pid for pid in own_children() if pid not in known]
+        strays = [pid for pid in _way_to_children()(os.getpid()) if pid not in known]
         if not strays or time.monotonic() > until:
             return
         for pid in strays:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional
 
 from .loop import Loop, Timer
-from .processes import in_session
+from .processes import descendants, process_facts
 
 if TYPE_CHECKING:
     from cumulus_jupyter.protocol.channel import Assignment
@@ -24,17 +24,18 @@ _GPU_PATIENCE_S = 0.1
 
 
 class UsageMeter:
-    """Measures all processes of a job's session."""
+    """Measures a job's first process, and all that this has started, whoever has adopted them since."""
 
-    def __init__(self, session: int, gpus: Optional[GpuMeter] = None) -> None:
-        self._session = session
+    def __init__(self, child: int, gpus: Optional[GpuMeter] = None) -> None:
+        #: Nothing else is below it while the job runs.
+        self._parent = process_facts(child).get("parent", child)
         self._gpus = gpus
         self._cpu_ticks = 0
         self._at_s = time.monotonic()
 
     def measure(self) -> Dict[str, Any]:
         """The fields of a ``protocol.events.Usage``, without those of GPUs; CPU since the last time."""
-        found = in_session(self._session)
+        found = descendants(self._parent)
         processes = found.values()
         cpu_ticks = sum(facts["cpu_ticks"] for facts in processes)
         now_s = time.monotonic()
@@ -56,12 +57,12 @@ class UsageReports:
     """Says what a job uses, every two seconds from the first on until it is closed."""
 
     def __init__(
-        self, loop: Loop, session: int, assignment: Assignment, say: Callable[[Mapping[str, Any]], None]
+        self, loop: Loop, child: int, assignment: Assignment, say: Callable[[Mapping[str, Any]], None]
     ) -> None:
         self._loop = loop
         self._say = say
         self._gpus = _gpu_meter(assignment)
-        self._meter = UsageMeter(session, self._gpus)
+        self._meter = UsageMeter(child, self._gpus)
         self._timer: Optional[Timer] = loop.after(_FIRST_S, self._measure)
 
     def _measure(self) -> None:
