@@ -86,7 +86,11 @@ def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
         parts = {"data": _array_node(encoder, obj.data), "mask": _array_node(encoder, mask)}
         return {"t": "masked", "parts": parts, "fill": encoder.slot(obj.fill_value)}
     if type(obj) not in (np.ndarray, np.memmap):
-        return None
+        if not type(obj).__module__.startswith("numpy.random"):
+            return None
+        from . import generators
+
+        return generators.encode(encoder, obj)
     if obj.dtype.hasobject:
         if obj.dtype.char != "O":  # text of any length, or fields that hold objects
             return None

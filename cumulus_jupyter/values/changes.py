@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Set
 
 from .buffers import buffers_equal
 from .decoder import Decoder
@@ -84,7 +84,7 @@ class Tracker(Encoder):
         if tag == "def":
             from .definitions import state
 
-            fixed = {key: old[key] for key in old if key not in ("k", "v")}
+            fixed = {key: old[key] for key in old if key not in ("k", "v", "kinds", "does")}
             node: Optional[Dict[str, Any]] = {**fixed, **state(self, obj)}
         else:
             node = self.node(number, obj)
@@ -156,10 +156,10 @@ class Tracker(Encoder):
     def sent(self, number: int) -> Optional[Dict[str, Any]]:
         return self.content.get(number) if number < self.base else super().sent(number)
 
-    def _prune(self) -> None:
+    def _prune(self, others: Iterable[Mapping[str, Any]] = ()) -> None:
         kept = {number for slot in self.roots.values() for number in self._reach(slot)}
         self.content = {number: node for number, node in self.content.items() if number in kept}
-        super()._prune()
+        super()._prune((*others, *self.content.values()))
 
 
 def _text(node: Any) -> str:

@@ -54,6 +54,10 @@ def encode_definition(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
     }
     encoder.want(definition.needs)
     encoder.want(definition.calls)
+    space = encoder.options.globals
+    if space is not None and space.get(definition.name) is obj:
+        # Its name as well: by that a pickle that the program makes refers to it.
+        encoder.want((definition.name,))
     node.update(state(encoder, obj))
     return node
 
@@ -86,6 +90,12 @@ def state(encoder: Encoder, obj: Any) -> Dict[str, Any]:
             for name, value in vars(obj).items()
             if _is_plain(value) and not name.startswith("__") and name not in _MADE_BY_PYTHON
         }
+    elif isinstance(obj, FunctionType) and _is_generic(obj):
+        # What is for every object is the statement's own.
+        registry = dict(vars(obj)["registry"])
+        registry.pop(object, None)
+        kinds, does = encoder.run(list(registry)), encoder.run(list(registry.values()))
+        return {"kinds": kinds, "does": does} if registry else {}
     elif isinstance(obj, FunctionType) and "__wrapped__" not in vars(obj):
         items = dict(vars(obj))
         for name in ("__defaults__", "__kwdefaults__"):
@@ -97,6 +107,11 @@ def state(encoder: Encoder, obj: Any) -> Dict[str, Any]:
     if not items:
         return {}
     return {"k": encoder.run(list(items)), "v": encoder.run(list(items.values()))}
+
+
+def _is_generic(function: Any) -> bool:
+    """Whether ``functools.singledispatch`` made it: what is registered later is no part of its statement."""
+    return callable(getattr(function, "register", None)) and hasattr(function, "registry")
 
 
 class _Definition(Kind):
@@ -116,7 +131,7 @@ class _Definition(Kind):
         return found
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
-        return [node["k"], node["v"]] if "k" in node else []
+        return [node[key] for key in ("k", "v", "kinds", "does") if key in node]
 
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         name, source, filename, line = node["name"], node["source"], node["file"], node["line"]
@@ -139,6 +154,9 @@ class _Definition(Kind):
         return _define(name, source, filename, line, reader.namespace)
 
     def fill(self, reader: Decoder, node: Mapping[str, Any], obj: Any) -> None:
+        if "kinds" in node and _is_generic(obj):
+            for cls, function in zip(reader.run(node["kinds"]), reader.run(node["does"])):
+                obj.register(cls, function)
         if "k" not in node:
             return
         for name, value in zip(reader.run(node["k"]), reader.run(node["v"])):

@@ -8,7 +8,7 @@ its parts.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set
 
 from ..protocol.errors import CumulusError
 from .atoms import AS_NODE, INLINE, find_inline
@@ -27,6 +27,7 @@ LIBRARIES = {
     "PIL": ".images",
     "matplotlib": ".images",
     "torch": ".tensors",
+    "random": ".generators",
 }
 
 
@@ -247,9 +248,9 @@ class Encoder:
                     order.append(other)
         return order
 
-    def _prune(self) -> None:
+    def _prune(self, others: Iterable[Mapping[str, Any]] = ()) -> None:
         kept = {number for slot in self.roots.values() for number in self._reach(slot)}
-        used: Set[str] = set()
+        used: Set[str] = {name for node in others for name in node_blobs(node)}
         for position, node in enumerate(self.nodes):
             if self.base + position not in kept:
                 self.nodes[position] = None

@@ -16,11 +16,11 @@ _HOMES = {
     "ndarray": ".arrays", "ndobject": ".arrays", "masked": ".arrays", "dtype": ".arrays",
     "frame": ".frames", "series": ".frames", "index": ".frames", "pdarray": ".frames",
     "polars": ".tables", "pyarrow": ".tables", "image": ".images", "picture": ".picture",
-    "tensor": ".tensors", "storage": ".tensors", "torch": ".tensors",
+    "tensor": ".tensors", "storage": ".tensors", "torch": ".tensors", "dice": ".tensors",
     "def": ".definitions", "pickle": ".pickled", "remote": ".remote_value",
     "module": ".objects", "name": ".objects", "attr": ".objects", "method": ".objects", "enum": ".objects",
     "partial": ".objects", "pattern": ".objects",
-    "inst": ".instances", "exc": ".instances", "nt": ".instances",
+    "rng": ".generators", "inst": ".instances", "exc": ".instances", "nt": ".instances",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ data; all other importable classes are left to the pickle fallback.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional
 
 from .containers import Kind, holds, sorted_run
 
@@ -18,9 +18,29 @@ if TYPE_CHECKING:
 
 Node = Dict[str, Any]
 #: Base classes, by module, whose subclasses hold nothing but data in ``__dict__``.
-_MODELS = (("sklearn.base", "BaseEstimator"), ("torch.nn.modules.module", "Module"))
+_MODELS = (
+    ("sklearn.base", "BaseEstimator"),
+    ("torch.nn.modules.module", "Module"),
+    ("torch.optim.optimizer", "Optimizer"),
+    ("torch.optim.lr_scheduler", "LRScheduler"),
+    ("scipy.sparse", "spmatrix"),
+    ("scipy.sparse", "sparray"),
+    ("subprocess", "CompletedProcess"),
+    ("IPython.utils.text", "SList"),
+    ("collections", "ChainMap"),
+    ("collections", "UserDict"),
+    ("collections", "UserList"),
+)
 #: Built-in containers that a notebook's class may derive from.
 _CONTAINERS = (list, dict, set)
+#: Built-in values likewise, and what such an instance is without its class.
+_PLAIN: Dict[type, Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: lambda obj: bytes.__getitem__(obj, slice(None)),
+    tuple: lambda obj: tuple.__getitem__(obj, slice(None)),
+}
 _HOOKS = ("__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__")
 
 
@@ -29,24 +49,28 @@ def encode_instance(encoder: Encoder, obj: Any) -> Optional[Node]:
     cls = type(obj)
     if isinstance(obj, BaseException):
         return _exception(encoder, obj)
-    if isinstance(obj, tuple):
-        if isinstance(getattr(cls, "_fields", None), tuple) and not _overrides(cls, _HOOKS[:2]):
-            return {"t": "nt", "c": encoder.slot(cls), "v": encoder.run(list(obj))}
-        return None
+    if isinstance(obj, tuple) and isinstance(getattr(cls, "_fields", None), tuple):
+        if _overrides(cls, _HOOKS[:2]):
+            return None
+        return {"t": "nt", "c": encoder.slot(cls), "v": encoder.run(list(obj))}
     if not _is_rebuildable(cls):
         return None
     content = _content(encoder, obj)
     if _own_state(cls):
         return {"t": "inst", "c": encoder.slot(cls), "state": encoder.slot(obj.__getstate__()), **content}
-    attributes = getattr(obj, "__dict__", {})
+    # How an instance of a generic class was written is only for type checkers.
+    attributes = {k: v for k, v in getattr(obj, "__dict__", {}).items() if k != "__orig_class__"}
     slots = _slot_values(obj)
     names, values = [*attributes, *slots], [*attributes.values(), *slots.values()]
     return {"t": "inst", "c": encoder.slot(cls), "k": encoder.run(names), "v": encoder.run(values), **content}
 
 
 def _content(encoder: Encoder, obj: Any) -> Node:
-    """What an instance holds as the list, set or dict that it is, past the methods of its class."""
+    """What an instance holds as the list, set, dict or text that it is, past the methods of its class."""
     base = _base(type(obj))
+    if base in _PLAIN:
+        plain = _PLAIN[base](obj)
+        return {"w": encoder.run(list(plain) if base is tuple else [plain])}
     if base is dict:
         return {"i": encoder.run(list(dict.keys(obj))), "j": encoder.run(list(dict.values(obj)))}
     if base is set:
@@ -55,8 +79,8 @@ def _content(encoder: Encoder, obj: Any) -> Node:
 
 
 def _base(cls: type) -> Any:
-    """The built-in class whose instances these are: ``object``, or a container."""
-    return next((base for base in cls.__mro__ if base in _CONTAINERS), object)
+    """The built-in class whose instances these are: ``object``, a container, or a plain one."""
+    return next((base for base in cls.__mro__ if base in _CONTAINERS or base in _PLAIN), object)
 
 
 def _is_rebuildable(cls: type) -> bool:
@@ -64,11 +88,17 @@ def _is_rebuildable(cls: type) -> bool:
     new: Any = cls.__new__
     if new is not _base(cls).__new__ and getattr(new, "__module__", "") != "typing":
         return False
-    if _overrides(cls, _HOOKS):
+    if _overrides(cls, _HOOKS) or not _is_model(cls) and _has_foreign_state(cls):
         return False
     if cls.__module__ == "__main__" or hasattr(cls, "__dataclass_fields__"):
         return True
     return _is_model(cls)
+
+
+def _has_foreign_state(cls: type) -> bool:
+    """Whether a class that is not the notebook's says what the state is, as that of frames does."""
+    foreign = (base for base in cls.__mro__ if base.__module__ not in ("__main__", "builtins"))
+    return cls.__module__ == "__main__" and any("__getstate__" in vars(base) for base in foreign)
 
 
 def _is_model(cls: type) -> bool:
@@ -80,13 +110,13 @@ def _is_model(cls: type) -> bool:
 
 
 def _overrides(cls: type, names: Any) -> bool:
-    builtin = (object, tuple, *_CONTAINERS)
+    builtin = (object, *_PLAIN, *_CONTAINERS)
     return any(name in vars(base) for base in cls.__mro__ if base not in builtin for name in names)
 
 
 def _own_state(cls: type) -> bool:
-    """Whether the notebook's class says itself what its state is."""
-    bases = [base for base in cls.__mro__ if base.__module__ == "__main__"]
+    """Whether the notebook's class says itself what its state is, or torch for an optimizer."""
+    bases = [base for base in cls.__mro__ if base.__module__ in ("__main__", "torch.optim.optimizer")]
     return any("__getstate__" in vars(b) for b in bases) and any("__setstate__" in vars(b) for b in bases)
 
 
@@ -124,7 +154,7 @@ def _class(reader: Decoder, slot: Any) -> type:
 
 class _Instance(Kind):
     def hard(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
-        return [[node["c"]]]
+        return [[node["c"]], node.get("w", [])]
 
     def soft(self, reader: Decoder, node: Mapping[str, Any]) -> List[Any]:
         content = [node[key] for key in ("i", "j") if key in node]
@@ -134,7 +164,14 @@ class _Instance(Kind):
         cls = _class(reader, node["c"])
         if not _is_rebuildable(cls):
             raise ValueError(f"{cls.__qualname__} is not rebuilt from its state")
-        return _base(cls).__new__(cls)
+        base = _base(cls)
+        if base not in _PLAIN:
+            return base.__new__(cls)
+        items = reader.run(node["w"])
+        plain = tuple(items) if base is tuple else items[0]
+        if type(plain) is not base:
+            raise ValueError(f"{cls.__qualname__} of a {type(plain).__name__}")
+        return base.__new__(cls, plain)
 
     def fill(self, reader: Decoder, node: Mapping[str, Any], obj: Any) -> None:
         if "i" in node:
@@ -158,7 +195,12 @@ class _Instance(Kind):
                 raise ValueError(f"{type(obj).__qualname__} has no place for {name!r}")
 
     def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
-        return type(old) is reader.value(node["c"])
+        if type(old) is not reader.value(node["c"]):
+            return False
+        base = _base(type(old))
+        if base is tuple:
+            return holds(reader, node["w"], _PLAIN[base](old))
+        return base not in _PLAIN or _PLAIN[base](old) == reader.run(node["w"])[0]
 
 
 def _refill(obj: Any, items: List[Any], values: Optional[List[Any]]) -> None:

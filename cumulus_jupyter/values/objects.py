@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from functools import partial
+from io import TextIOWrapper
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
@@ -23,8 +24,10 @@ def encode_object(encoder: Encoder, obj: Any) -> Optional[Node]:
     if isinstance(obj, ModuleType):
         return _module(encoder, obj)
     if isinstance(obj, MethodType):
-        return _method(encoder, obj)
-    if isinstance(obj, (type, FunctionType, BuiltinFunctionType)) or _has_own_name(obj):
+        return _published(encoder, obj, obj.__self__) or _method(encoder, obj)
+    if isinstance(obj, BuiltinFunctionType):
+        return named(encoder, obj) or _published(encoder, obj, obj.__self__)
+    if isinstance(obj, (type, FunctionType)) or _has_own_name(obj):
         return named(encoder, obj) or _defined(encoder, obj)
     if type(obj) is partial:
         parts = [obj.func, obj.args, obj.keywords]
@@ -39,12 +42,34 @@ def encode_object(encoder: Encoder, obj: Any) -> Optional[Node]:
         if not obj.stored:
             raise NotEncodable(f"it was not kept in job {obj.job_id}: {obj.reason}", final=True)
         return {"t": "remote", "job": obj.job_id, "name": obj.name}
+    if isinstance(obj, TextIOWrapper) and obj not in (sys.stdout, sys.stderr, sys.stdin):
+        from .model import NotEncodable
+
+        raise NotEncodable("an open file belongs to the process that opened it", final=True)
     enum = sys.modules.get("enum")
     if enum is not None and isinstance(obj, enum.Enum):
         return _enum(encoder, obj)
     from .instances import encode_instance
 
-    return encode_instance(encoder, obj)
+    node = encode_instance(encoder, obj)
+    return _published(encoder, obj, obj) if node is None and _is_a_mark(obj) else node
+
+
+def _is_a_mark(obj: Any) -> bool:
+    """Whether there is nothing to an object but which one it is, as to ``dataclasses.KW_ONLY``."""
+    try:
+        return tuple(obj.__reduce_ex__(2)[1:]) == ((type(obj),), None, None, None)
+    except Exception:  # it does not want to be copied
+        return False
+
+
+def _published(encoder: Encoder, obj: Any, owner: Any) -> Optional[Node]:
+    """The node of what the module of its owner's class has by a name: ``random.randint`` is a method."""
+    module = type(owner).__module__
+    for name, found in list(vars(sys.modules.get(module, sys)).items()):
+        if found is obj and module != "__main__":
+            return {"t": "name", "m": encoder.module(module), "q": name}
+    return None
 
 
 def _has_own_name(obj: Any) -> bool:

@@ -167,13 +167,18 @@ def is_known(definition_source: str, name: str, known_source: str) -> bool:
     return ast.dump(statement.value if isinstance(statement, ast.Expr) else statement) in _known(known_source)
 
 
-def imported_packages(source: str) -> FrozenSet[str]:
-    """Top-level packages that source imports."""
+def imported_modules(source: str) -> FrozenSet[str]:
+    """Modules that source imports, by dotted name; what it imports from one may be a module too."""
     tree = _parse(source)
     found: Set[str] = set()
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
+            found.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
     return frozenset(found)
+
+
+def imported_packages(source: str) -> FrozenSet[str]:
+    """Top-level packages that source imports."""
+    return frozenset(name.partition(".")[0] for name in imported_modules(source))

@@ -42,6 +42,14 @@ class _Polars(Kind):
         frame = pl.read_ipc_stream(io.BytesIO(reader.blob(node["b"])))
         return frame.to_series(0) if node["of"] == "series" else frame
 
+    def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+        new = self.make(reader, node)
+        inner = "_s" if node["of"] == "series" else "_df"
+        if type(old) is not type(new) or not hasattr(old, inner):
+            return False
+        setattr(old, inner, getattr(new, inner))
+        return True
+
 
 class _Arrow(Kind):
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:

@@ -6,7 +6,8 @@ A job trusts the client that submitted it. A client does not trust the worker th
 - no pickle is loaded unless the user asked for it;
 - source is run only if the very same definition stands in the cell that was submitted;
 - a module is used only if the cell imports its top-level package, or the notebook holds a module, a
-  class, a function or an object of that package;
+  class, a function or an object of that package; of other modules only what such a module has of them,
+  as ``os.path`` has ``join`` of ``posixpath``;
 - containers and partials that call something later (a defaultdict's factory) may only call the
   notebook's own functions and classes, or a plain built-in type.
 """
@@ -14,12 +15,15 @@ A job trusts the client that submitted it. A client does not trust the worker th
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 #: Packages that a worker may always name: their data types are harmless, and the encodings need them.
-_PLAIN_PACKAGES = frozenset({"builtins", "collections", "datetime", "decimal", "fractions", "math", "numpy"})
+_PLAIN_PACKAGES = frozenset(
+    {"builtins", "collections", "datetime", "decimal", "fractions", "math", "numpy", "scipy"}
+)
 #: Built-ins that run code, or reach the system, when they are called.
 _SHARP_BUILTINS = frozenset(
     {"eval", "exec", "compile", "open", "__import__", "input", "breakpoint", "getattr", "setattr",
@@ -73,6 +77,21 @@ class Trust:
 
         return package in imported_packages(self.known_source)
 
+    def _known_modules(self) -> Iterator[ModuleType]:
+        """Modules that the cell imports or the notebook holds; of those not loaded yet, Python's own."""
+        from importlib import import_module
+
+        from .sources import imported_modules
+
+        yield from (value for value in list(self.namespace.values()) if isinstance(value, ModuleType))
+        for name in sorted(imported_modules(self.known_source)):
+            module = sys.modules.get(name)
+            if module is None and name in getattr(sys, "stdlib_module_names", ()):
+                with suppress(Exception):
+                    module = import_module(name)
+            if module is not None:
+                yield module
+
     def module(self, name: Any) -> ModuleType:
         """The module of this name, imported where that is allowed."""
         from importlib import import_module
@@ -80,6 +99,9 @@ class Trust:
         if type(name) is not str or not name or not all(part.isidentifier() for part in name.split(".")):
             raise ValueError(f"not a module's name: {name!r}")
         if not self._may_import(name.partition(".")[0]):
+            for known in self._known_modules():
+                if known.__name__ == name:
+                    return known
             raise Unresolved(f"it names the module {name}, which this notebook does not import")
         found = sys.modules.get(name)
         if found is not None:
@@ -91,7 +113,14 @@ class Trust:
 
     def attribute(self, module: Any, qualname: Any) -> Any:
         """What ``module:qualname`` names."""
-        found: Any = self.module(module)
+        found: Any
+        if not self._may_import(str(module).partition(".")[0]):
+            for known in self._known_modules():
+                found = vars(known).get(qualname)
+                own = (getattr(found, "__module__", None), getattr(found, "__qualname__", None))
+                if own == (module, qualname):
+                    return found
+        found = self.module(module)
         if not self.full and module == "builtins" and qualname in _SHARP_BUILTINS:
             raise Unresolved(f"it names the built-in {qualname}")
         for part in str(qualname).split("."):

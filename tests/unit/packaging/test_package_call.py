@@ -18,7 +18,7 @@ CALL = {"@function", "@args", "@kwargs"}
 def test_a_notebooks_function(page: NotebookPage) -> None:
     page.run("k = 3\nunused = 1\ndef f(x, *, y=0): return x * k + y")
     packaged = page.call(page.names["f"], 2, y=1)
-    assert shipped(packaged) == CALL | {"k"}
+    assert shipped(packaged) == CALL | {"f", "k"}
     assert packaged.program.kind == "call"
     assert packaged.program.title == "f"
     assert elsewhere(packaged)["@result"] == 7
@@ -99,6 +99,6 @@ def test_a_scripts_own_function(tmp_path: Path) -> None:
     script.write_text(SCRIPT)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     packaged = Packaged(program_from_wire(json.loads(done.stdout)))
-    assert shipped(packaged) == CALL | {"Model", "FACTOR"}
+    assert shipped(packaged) == CALL | {"train", "Model", "FACTOR"}
     assert packaged.program.imports == ["import json"]
     assert elsewhere(packaged)["@result"] == "15"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,6 +142,18 @@ def test_what_cannot_come_back_is_refused_alone() -> None:
     assert "lock" in changes.refused["a"].reason
     assert "--pickle" in changes.refused["c"].next
     assert set(changes.graph["roots"]) == {"d"}
+
+
+def test_what_changed_in_place_comes_back_beside_what_cannot() -> None:
+    array = np.zeros(500)
+    job = Job({"array": array, "other": np.ones(3)})
+    job["array"][:] = 7
+    job.namespace["lazy"] = (item for item in ())
+    changes = job.changes()
+    assert set(changes.refused) == {"lazy"} and len(changes.blobs) == 1
+    graph, blobs = travel(changes)
+    apply_changes(graph, blobs, job.encoded.originals, allow_pickle=False, namespace={})
+    assert array.tolist() == [7] * 500
 
 
 def test_a_value_over_the_limit_is_refused_with_its_size() -> None:

@@ -248,3 +248,24 @@ def test_only_the_very_same_definition_is_known() -> None:
     assert not is_known("x = 1", "x", cell)
     assert not is_known("def f(a):\n    return a\nprint()", "f", cell)
     assert not is_known("def f(a):\n    return a\n", "f", "")
+
+
+def test_what_is_registered_with_a_generic_function_is_registered_there_and_here() -> None:
+    notebook = Notebook()
+    space = notebook.run(
+        "import functools\n@functools.singledispatch\ndef show(x): return 'any'\n"
+        "@show.register\ndef show_int(x: int): return 'int'"
+    )
+    job = Job({"show": space["show"], "functools": functools}, globals=space)
+    assert [job["show"](x) for x in (1, "a", 2.0)] == ["int", "any", "any"]
+    assert job.changes().graph["roots"] == {}
+    notebook.forget()
+
+
+def test_a_definition_is_known_by_its_name_too() -> None:
+    notebook = Notebook()
+    space = notebook.run("class Point:\n    def __init__(self): self.x = 1\nheld = [Point()]")
+    job = Job({"held": space["held"]}, globals=space)
+    assert job["Point"] is type(job["held"][0])
+    assert "Other" not in Job({"held": space["held"]}, globals={**space, "Point": int, "Other": 1}).namespace
+    notebook.forget()

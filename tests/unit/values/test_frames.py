@@ -100,6 +100,16 @@ def test_scalars(scalar: Any) -> None:
     assert getattr(found, "unit", None) == getattr(scalar, "unit", None)
 
 
+def test_a_frame_of_polars_changes_in_place() -> None:
+    frame, series = pl.DataFrame({"a": [1]}), pl.Series("s", [1])
+    job = Job({"frame": frame, "series": series})
+    job["frame"].insert_column(1, pl.Series("b", [2]))
+    job["series"][0] = 5
+    back = job.back()
+    assert back["frame"] is frame and back["series"] is series
+    assert frame.to_dicts() == [{"a": 1, "b": 2}] and series.to_list() == [5]
+
+
 def test_attributes_and_shared_objects() -> None:
     frame = MIXED.copy()
     frame.attrs = {"units": {"int": "m"}}

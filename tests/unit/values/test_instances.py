@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import enum
+import random
+import subprocess
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from cumulus_jupyter.values import encode
@@ -162,6 +167,50 @@ def test_members_of_each_others_sets(cell: dict[str, Any], order: str) -> None:
     a.near, b.near, a.labels = {b}, {a}, {b: "b"}
     job = Job({name: {"a": a, "b": b}[name] for name in order}, globals=cell)
     assert job["a"] in job["b"].near and job["b"] in job["a"].near and job["a"].labels[b] == "b"
+
+
+def test_classes_made_of_plain_ones(cell: dict[str, Any]) -> None:
+    Notebook().run(
+        "from typing import Generic, TypeVar\n"
+        "class Degrees(float): unit = 'C'\n"
+        "class Name(str): pass\n"
+        "class Row(tuple): pass\n"
+        "class Cell(Generic[TypeVar('T')]): pass"
+    )
+    degrees, inner = cell["Degrees"](1.5), [1]
+    degrees.seen = inner
+    sent = {
+        "d": degrees,
+        "n": cell["Name"]("x" * 3000),
+        "r": cell["Row"]([inner, 2]),
+        "g": cell["Cell"][int](),
+    }
+    job = Job(sent, globals=cell)
+    assert (job["d"] + 1, job["d"].unit, job["d"].seen is job["r"][0]) == (2.5, "C", True)
+    assert (len(job["n"]), type(job["n"]).__name__, type(job["r"]).__name__) == (3000, "Name", "Row")
+    job["r"][0].append(2)
+    job.namespace["more"] = type(job["d"])(7)
+    back = job.back(cell)
+    assert (inner, back["more"], type(back["more"]) is cell["Degrees"]) == ([1, 2], 7.0, True)
+    assert back.get("d", degrees) is degrees and back.get("r", sent["r"]) is sent["r"]
+
+
+def test_importable_classes_whose_state_is_data() -> None:
+    process = subprocess.CompletedProcess(["x"], 3, "out")
+    found = there({"c": collections.ChainMap({"a": 1}, {"b": [2]}), "p": process})
+    assert found["c"]["b"] == [2] and vars(found["p"]) == vars(process)
+
+
+def test_marks_and_methods_of_hidden_objects_are_what_their_module_has() -> None:
+    shared = [dataclasses.KW_ONLY, random.randint, random.random, np.random.rand]
+    assert all(a is b for a, b in zip(there(shared), shared, strict=True))
+
+
+def test_a_foreign_bases_own_state_is_left_to_pickle(cell: dict[str, Any]) -> None:
+    Notebook().run("import pandas\nclass Frame(pandas.DataFrame): pass")
+    assert "x" in encode({"x": cell["Frame"]({"a": [1]})}).refused
+    job = Job({"x": cell["Frame"]({"a": [1]})}, allow_pickle=True, globals=cell)
+    assert job["x"]["a"].tolist() == [1]
 
 
 def test_no_constructor_and_no_setter_runs(cell: dict[str, Any]) -> None:

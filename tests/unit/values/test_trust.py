@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import math
+import os
 from typing import Any
 
 import pytest
@@ -42,6 +43,22 @@ def test_modules_only_where_the_notebook_imports_them() -> None:
     import json
 
     assert receive(node, namespace={"j": json})["x"].__name__ == "json.tool"
+
+
+def test_what_a_known_module_has_of_another() -> None:
+    join = name("posixpath", "join")
+    assert "does not import" in receive(join, source="import json").left_out["x"]
+    for source in (
+        "from os.path import join",
+        "import os.path as p",
+        "from os import path",
+        "import os.path",
+    ):
+        assert receive(join, source=source)["x"] is os.path.join
+        assert receive({"t": "module", "m": "posixpath"}, source=source)["x"] is os.path
+    assert receive(join, namespace={"p": os.path})["x"] is os.path.join
+    assert receive(name("_functools", "reduce"), source="import functools")["x"] is functools.reduce
+    assert "x" in receive(name("posixpath", "os.system"), source="import os.path").left_out
 
 
 def test_plain_packages_are_always_there() -> None:
