@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional, Tuple
 
 from . import limits, native
 from .after_import import after_import
@@ -99,6 +99,7 @@ def _run_program(state: _Run) -> str:
     namespace = state.shell.namespace
     leavings = Leavings(namespace, state.program)
     failure: Optional[BaseException] = None
+    own_pid = os.getpid()
     try:
         _enter_folders(state)
         _run_imports(state)
@@ -109,6 +110,8 @@ def _run_program(state: _Run) -> str:
         leavings.set_result(has_result, value)
     except BaseException as error:
         failure = error
+    if os.getpid() != own_pid:
+        _end_of_fork(failure, state.console)
     try:
         state.shell.finish()
     except BaseException as error:
@@ -126,6 +129,28 @@ def _run_program(state: _Run) -> str:
             state.console.event(_described(error, state.shell))
         state.console.event(no_result())
     return status
+
+
+def _end_of_fork(failure: Optional[BaseException], console: Console) -> NoReturn:
+    """End a process that the cell has forked and not ended, as Python would: the job goes on without it."""
+    status, said = 0, ""
+    if isinstance(failure, SystemExit):
+        plain = failure.code is None or isinstance(failure.code, int)
+        status, said = (int(failure.code or 0), "") if plain else (1, f"{failure}\n")
+    elif failure is not None:
+        import traceback
+
+        from .plain_shell import user_traceback
+
+        lines = traceback.format_exception(type(failure), failure, user_traceback(failure))
+        status, said = 1, "".join(lines)
+    try:
+        console.stderr.write(said)
+        console.stdout.flush()
+        console.stderr.flush()
+        native.flush()
+    finally:
+        os._exit(status & 0xFF)
 
 
 def _described(error: BaseException, shell: PlainShell) -> Dict[str, Any]:

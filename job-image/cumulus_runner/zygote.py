@@ -122,9 +122,11 @@ def _asked(connection: socket.socket) -> bool:
 
 
 def _reap(connection: socket.socket, children: Dict[int, bool]) -> None:
-    """Tell of the dead. Whatever a dead child has left running is killed first."""
+    """Tell of the dead. Whatever a dead child has left running is killed first.
+
+    While its child runs, an orphan that ends is one of many things that a job may have in the background.
+    """
     dead: List[Tuple[int, int]] = []
-    strays = False
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -134,9 +136,7 @@ def _reap(connection: socket.socket, children: Dict[int, bool]) -> None:
             break
         if children.pop(pid, False):
             dead.append((pid, status))
-        else:
-            strays = True
-    if dead or strays:
+    if dead:
         end_strays(children)
     for pid, status in dead:
         with contextlib.suppress(BrokenPipeError):  # Nobody wants to know, which is found out next.
