@@ -82,12 +82,13 @@ class Displayer:
         """Show values; with ``display_id`` the shown one can be replaced later."""
         if display_id is True:
             display_id = uuid.uuid4().hex
+        shown_as = str(display_id) if display_id else None
         for value in values:
             if raw and isinstance(value, Mapping):
                 data, metadata = bundle_as_given(value)
             else:
                 data, metadata = bundle_of(value)
-            event = {"type": "display", "data": data, "metadata": metadata, "display_id": display_id}
+            event = {"type": "display", "data": data, "metadata": metadata, "display_id": shown_as}
             if update:
                 event["type"] = "update_display"
             self._console.event(event)

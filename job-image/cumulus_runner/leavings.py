@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Set
 
@@ -20,6 +21,7 @@ _JSON_LIMIT_ITEMS = 10_000
 _OWN_NAMES = frozenset(
     {"_", "__", "___", "_i", "_ii", "_iii", "_exit_code", "_ih", "_oh", "_dh", "In", "Out"}
 )
+_numbers = itertools.count()
 _NO_GRAPH: Dict[str, Any] = {"version": 1, "nodes": [], "roots": {}}
 
 
@@ -110,8 +112,10 @@ def _is_json(value: object, counted: List[int]) -> bool:
     counted[0] += 1
     if counted[0] > _JSON_LIMIT_ITEMS:
         return False
-    if value is None or type(value) in (bool, int, str):
+    if value is None or type(value) in (bool, int):
         return True
+    if type(value) is str:
+        return value.isascii() or value.encode("utf-8", "replace").decode() == value
     if type(value) is float:
         return value - value == 0  # neither infinite nor not a number
     if type(value) is list:
@@ -164,7 +168,8 @@ def _store(name: str, encoded: values.Encoded, console: Console, scratch: str) -
     from cumulus_jupyter import values
 
     os.makedirs(scratch, exist_ok=True)
-    path = os.path.join(scratch, f"value-{len(os.listdir(scratch))}")
+    # Each by a name of its own: earlier ones may wait there still, or be gone.
+    path = os.path.join(scratch, f"value-{next(_numbers)}")
     values.write_container(path, encoded.graph, encoded.blobs)
     console.note({"note": "store", "name": name, "path": path})
 

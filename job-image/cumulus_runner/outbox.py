@@ -37,7 +37,7 @@ class Sealed:
 
     def body(self, outcome: Optional[Mapping[str, Any]]) -> bytes:
         """The JSON of a ``protocol.channel.Batch``."""
-        tail = b"null" if outcome is None else _encode(outcome).encode()
+        tail = b"null" if outcome is None else _encode(outcome).encode("utf-8", "replace")
         return b'{"first":%d,"events":[%b],"outcome":%b}' % (self.first, b",".join(self.events), tail)
 
 

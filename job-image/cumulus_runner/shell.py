@@ -53,7 +53,7 @@ class EventPublisher(DisplayPublisher):
                 "type": kind,
                 "data": clean_bundle(data),
                 "metadata": metadata or {},
-                "display_id": display_id,
+                "display_id": str(display_id) if display_id else None,
             }
         )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import io
 import json
+import math
 import os
 import struct
 import termios
 import threading
 import time
-from typing import Any, BinaryIO, Iterable, Mapping, Optional, cast
+from typing import Any, BinaryIO, Iterable, Mapping, Optional, Tuple, cast
 
 from . import frames
 
@@ -19,7 +21,7 @@ _TOGETHER_S = 20e-6
 #: How long the supervisor may take to read them, on a machine that has much else to do.
 _RAW_PATIENCE_S = 1.0
 _LINE_BYTES = 4000
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=repr).encode
 
 #: Kinds of message: an event to pass on (an error or the result tell that the end is near), or
 #: something for the supervisor itself.
@@ -28,8 +30,31 @@ _KINDS = {"error": ERROR_KIND, "result": RESULT_KIND}
 
 
 def event_text(event: Mapping[str, Any]) -> bytes:
-    """An event as JSON."""
-    return _encode(event).encode()
+    """An event as JSON, and not what Python alone takes for that: the relay would refuse the job's report."""
+    try:
+        text = _encode(event)
+    except (TypeError, ValueError):
+        text = _encode(_as_json(event))
+    return text.encode("utf-8", "cumulus_escape")
+
+
+def _as_json(value: Any) -> Any:
+    """What a bundle's part is as JSON: no numbers that it lacks, and text for keys."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _escape(error: UnicodeError) -> Tuple[str, int]:
+    """Half a character, such as of a file's name that is no UTF-8, as Python writes it to stderr."""
+    assert isinstance(error, UnicodeEncodeError)
+    odd = error.object[error.start : error.end]
+    return "".join(f"\\\\u{ord(character):04x}" for character in odd), error.end
+
+
+codecs.register_error("cumulus_escape", _escape)
 
 
 class Console:
@@ -98,9 +123,10 @@ class Console:
                 self._current = None
                 return
             if self._current is not stream:
-                self._current = stream
                 data = frames.MARK + stream.mark + data
+                self._current = None  # An interrupt may come before it is written.
             self._write(data)
+            self._current = stream
 
     def flush(self, stream: Stream) -> None:
         """Write what a forked process holds back of a line."""
@@ -118,7 +144,7 @@ class Console:
 
     def note(self, note: Mapping[str, Any]) -> None:
         """Tell the supervisor something."""
-        self._message(NOTE_KIND + _encode(note).encode())
+        self._message(NOTE_KIND + event_text(note))
 
     def _message(self, payload: bytes) -> None:
         with self._lock:

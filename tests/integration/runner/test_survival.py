@@ -37,6 +37,22 @@ def test_nul_and_broken_utf8(runner: ServedRunner) -> None:
     assert job.text("stdout") == "a\0b\n�� cut �\n�buffer\n\\udc80 surrogate\n"
 
 
+def test_half_characters_and_numbers_that_json_lacks(runner: ServedRunner) -> None:
+    """Python has them, and names of files do: none of it may break what the job reports."""
+    job = runner.run("kept = 1\nraise ValueError('caf\\udce9 ü')")
+    assert state_and_message(job) == ("FAILED", "ValueError: caf\\udce9 ü")
+    assert job.error["value"] == "caf\\udce9 ü" and result_values(job)["kept"] == 1
+    job = runner.run(
+        "display({'text/plain': 'caf\\udce9', 'application/json': {'a': float('nan'), (1, 2): [1e999]}},"
+        " raw=True, display_id=7)\n"
+        "'caf\\udce9'"
+    )
+    (shown,) = job.of_type("display")
+    assert shown["data"] == {"text/plain": "caf\\udce9", "application/json": {"a": None, "(1, 2)": [None]}}
+    assert shown["display_id"] == "7"
+    assert job.result["json"] is None and result_values(job)["@result"] == "caf\udce9"
+
+
 def test_output_of_c_code(runner: ServedRunner) -> None:
     job = runner.run("import ctypes\nctypes.CDLL(None).printf(b'from C, no newline')\ndel ctypes")
     assert job.text("stdout") == "from C, no newline"
@@ -149,6 +165,50 @@ def test_nothing_outlives_a_job(runner: ServedRunner) -> None:
     )
     for pid in job.result["json"]:
         assert not os.path.exists(f"/proc/{pid}")
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "said"),
+    [
+        ("pass", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('so')", 1, "so\n"),
+        ("1 / 0", 1, "ZeroDivisionError: division by zero\n"),
+    ],
+)
+def test_a_forked_process_that_leaves_the_cell_is_not_the_job(
+    runner: ServedRunner, ends: str, status: int, said: str
+) -> None:
+    job = runner.run(
+        "import os, sys\n"
+        "told, tell = os.pipe()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    print('in the child', end='')\n"
+        f"    {ends}\n"
+        "else:\n"
+        "    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "    print()\n"
+        "whose = child > 0"
+    )
+    assert state_and_message(job) == ("COMPLETED", "") and not job.of_type("error")
+    left = result_values(job)
+    assert (left["status"], left["whose"], job.text("stdout")) == (status, True, "in the child\n")
+    assert job.text("stderr").endswith(said) and "cumulus_runner" not in job.text("stderr")
+
+
+def test_what_ends_in_the_background_takes_nothing_along(runner: ServedRunner) -> None:
+    job = runner.run(
+        "import os, subprocess, time\n"
+        "def orphan(command):\n"
+        "    script = f'setsid {command} >&2 & echo $!'\n"
+        "    return int(subprocess.run(['sh', '-c', script], stdout=subprocess.PIPE).stdout)\n"
+        "stays, ends = orphan('sleep 600'), orphan('true')\n"
+        "while os.path.exists(f'/proc/{ends}'): time.sleep(0.01)\n"
+        "time.sleep(0.1)\n"
+        "open(f'/proc/{stays}/stat').read().split()[2]"
+    )
+    assert job.result["json"] == "S"
 
 
 def test_multiprocessing(runner: ServedRunner) -> None:
