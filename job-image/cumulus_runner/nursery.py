@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import os
 import signal
 import socket
 import struct
@@ -28,10 +29,14 @@ class NurseryLost(Exception):
 
 
 class Nursery:
-    """Has children born, one at a time and ahead of need; tells of their deaths."""
+    """Has children born, one at a time and ahead of need; tells of their deaths.
 
-    def __init__(self, loop: Loop, connection: socket.socket) -> None:
+    ``on_lost`` is called when the process that does so is gone: no job can be run any more.
+    """
+
+    def __init__(self, loop: Loop, connection: socket.socket, on_lost: Callable[[], None]) -> None:
         self._loop = loop
+        self._on_lost = on_lost
         self._connection = connection
         self._ready: Deque[Child] = deque()
         self._expected = 0
@@ -94,8 +99,11 @@ class Nursery:
         self._loop.forget(self._connection.fileno())
         self._tell()
         mourners, self._mourners = self._mourners, {}
-        for told in mourners.values():
+        for pid, told in mourners.items():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)  # Nobody is left to tell of its end.
             told(int(signal.SIGKILL))
+        self._on_lost()
 
     def close(self) -> None:
         """Let the nursery and its children end."""

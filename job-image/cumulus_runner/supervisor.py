@@ -22,7 +22,7 @@ class Supervisor:
     def __init__(self) -> None:
         connection = zygote.start()
         self.loop = Loop()
-        self._nursery = Nursery(self.loop, connection)
+        self._nursery = Nursery(self.loop, connection, self._end)
         #: To the relay.
         self.connections = Connections(self.loop)
         self._watched: Dict[int, Callable[[int], None]] = {}
@@ -56,10 +56,14 @@ class Supervisor:
 
     def _terminate(self) -> None:
         """Cancel the job that runs, if any; end."""
-        self.stopping = True
         if self._job is not None:
             self._job.cancel()
-        else:
+        self._end()
+
+    def _end(self) -> None:
+        """Take no further job."""
+        self.stopping = True
+        if self._job is None:
             self.loop.stop()
 
     def _reap(self) -> None:

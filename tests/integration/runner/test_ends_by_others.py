@@ -121,6 +121,23 @@ def test_killed_runner_takes_its_job_along(relay: FakeRelay, tmp_path: Path) -> 
     runner.close()
 
 
+def test_a_runner_that_can_start_no_more_jobs_ends(own_runner: ServedRunner) -> None:
+    """As where the kernel has killed what forks them: the job goes, and another runner is needed."""
+    job = started(own_runner, "import os\nprint(os.getpid(), os.getppid(), flush=True)\ntime.sleep(600)")
+    job.wait_for(lambda: len(job.text("stdout").split()) == 3)
+    child, nursery = map(int, job.text("stdout").split()[1:])
+    os.kill(nursery, signal.SIGKILL)
+    assert state_of(finished(own_runner, job)) == "FAILED"
+    assert own_runner.process.wait(LIMIT_S) == 0
+    assert wait_for(lambda: not alive(child), LIMIT_S)
+
+
+def test_an_idle_runner_that_can_start_no_jobs_ends(own_runner: ServedRunner) -> None:
+    job = own_runner.run("import os\nos.getppid()")
+    os.kill(job.result["json"], signal.SIGKILL)
+    assert own_runner.process.wait(LIMIT_S) == 0
+
+
 def test_fenced_job_is_ended_at_once(runner: ServedRunner) -> None:
     job = started(runner, "while True:\n    print('.')\n    time.sleep(0.01)")
     job.fenced = True
