@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Set, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, Optional, Set, Union
 
 from cumulus_jupyter.protocol import API_PATH, PROTOCOL_HEADER
 
@@ -35,6 +36,10 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Unwritable(Exception):
+    """There is no place here for what the relay has sent."""
 
 
 class NotTheRelay(Disconnected):
@@ -97,14 +102,14 @@ class RelayChannel:
         return acknowledged
 
     async def download(self, target: str, path: str) -> None:
-        """Write what ``GET target`` answers to a file."""
+        """Write what ``GET target`` answers to a file. Raises ``Unwritable`` as well."""
         download = _Download(path)
         try:
             await self._ask(
-                "GET", target, self._session_key, sink=download.file.write, before=download.restart
+                "GET", target, self._session_key, sink=download.write, before=download.restart
             )
         finally:
-            download.file.close()
+            download.close()
 
     async def fetch_bundle(self, path: str) -> None:
         """Have the job's bundle at ``path``: linked to where the relay's files are at hand, else a copy."""
@@ -223,12 +228,32 @@ class _Download:
     """A file that is written from the start each time the request is repeated."""
 
     def __init__(self, path: str) -> None:
-        self.file = open(path, "wb")
+        with _told_as_unwritable():
+            self._file = open(path, "wb", buffering=0)
 
     def restart(self) -> None:
         """Forget what has come so far."""
-        self.file.seek(0)
-        self.file.truncate()
+        self._file.seek(0)
+        self._file.truncate()
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        with _told_as_unwritable():
+            while data:
+                data = data[self._file.write(data) or 0 :]
+
+    def close(self) -> None:
+        """That is all."""
+        self._file.close()
+
+
+@contextlib.contextmanager
+def _told_as_unwritable() -> Iterator[None]:
+    """Else it would look as if the connection had broken."""
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(error.strerror or str(error)) from error
 
 
 def _problem(answer: Answer) -> Exception:

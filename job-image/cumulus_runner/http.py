@@ -6,6 +6,7 @@ writes while the relay is slow or away.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, Union
@@ -86,7 +87,9 @@ class Connection:
                 self._asked = False
                 self._loop.watch(self._socket.fileno(), self._on_readable)
             else:
-                await self._send_request(method, target, headers, body)
+                # It may have answered and hung up before all was sent, as where that is too much.
+                with contextlib.suppress(ConnectionError):
+                    await self._send_request(method, target, headers, body)
             return await self._answer(sink)
         except (OSError, ValueError, IndexError, EOFError) as error:
             self.close()
@@ -184,10 +187,6 @@ class Connection:
         if waiting is not None:
             waiting.set(None)
 
-    async def _wait_readable(self) -> None:
-        self._readable = Future()
-        await self._readable
-
     async def _wait_writable(self) -> None:
         if self._socket is None:
             raise EOFError("connection closed")
@@ -239,7 +238,8 @@ class Connection:
             if self._socket is None:
                 raise EOFError("connection closed")
             if not (self.address.secure and self._socket.pending()):
-                await self._wait_readable()
+                self._readable = Future()
+                await self._readable
             try:
                 data = self._socket.recv(_CHUNK_BYTES)
             except self._waits:

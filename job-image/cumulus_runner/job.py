@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional
 
 from . import outcomes
-from .channel import Connections, Fenced, Refused, RelayChannel
+from .channel import Connections, Fenced, Refused, RelayChannel, Unwritable
 from .child import CLAIMED, GO, PLACE, REPLY, Child
 from .control import ControlStream
 from .http import Disconnected
@@ -60,6 +61,7 @@ class JobRun:
             loop, self._channel, self._outbox, self._output.resume, self.cancel, self._lost
         )
         self._scratch = os.path.join(os.path.dirname(assignment.workdir.rstrip("/")), "scratch")
+        self._numbers = itertools.count()
         self._timers: List[Timer] = []
         self._usage: Optional[UsageReports] = None
         self._duration_s = 0.0
@@ -124,9 +126,7 @@ class JobRun:
         self._timers.append(self._loop.after(_CONTROL_AFTER_S, self._control.open))
         go: Dict[str, Any] = {"scratch": self._scratch, "bundle": "", "environment": ""}
         if claimed.get("bundle_bytes") and not self._ended.done:
-            os.makedirs(self._scratch, exist_ok=True)
-            go["bundle"] = os.path.join(self._scratch, "bundle.zip")
-            await self._channel.fetch_bundle(go["bundle"])
+            go["bundle"] = await self._fetch_bundle()
         if claimed.get("requirements") and not self._ended.done:
             go["environment"] = await self._install(claimed)
         if self._ended.done:
@@ -135,6 +135,16 @@ class JobRun:
         self._reporter.began_s = time.monotonic()
         self._child.send_json(GO, go)
         self._usage = UsageReports(self._loop, self._child.pid, self._assignment, self._reporter.say)
+
+    async def _fetch_bundle(self) -> str:
+        """The path of the job's bundle; ends the job where there is no room for it."""
+        path = os.path.join(self._scratch, "bundle.zip")
+        try:
+            os.makedirs(self._scratch, exist_ok=True)
+            await self._channel.fetch_bundle(path)
+        except (OSError, Unwritable) as problem:
+            self._end(self._verdict(outcomes.no_room(str(problem))))
+        return path
 
     async def _install(self, claimed: Mapping[str, Any]) -> str:
         """The path of an environment with the requirements; ends the job where there is none."""
@@ -218,12 +228,11 @@ class JobRun:
     async def _fetch(self, job_id: str, name: str) -> None:
         from urllib.parse import quote
 
-        os.makedirs(self._scratch, exist_ok=True)
-        path = os.path.join(self._scratch, f"remote-{len(os.listdir(self._scratch))}")
-        reason = ""
+        path, reason = os.path.join(self._scratch, f"remote-{next(self._numbers)}"), ""
         try:
+            os.makedirs(self._scratch, exist_ok=True)
             await self._channel.download(f"values/{quote(job_id)}/{quote(name, safe='@')}", path)
-        except (Fenced, Refused, Disconnected) as error:
+        except (Fenced, Refused, Disconnected, Unwritable, OSError) as error:
             path, reason = "", str(error)
         self._child.send_json(REPLY, {"path": path, "reason": reason})
 

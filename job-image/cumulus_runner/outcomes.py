@@ -39,13 +39,13 @@ def out_of_time(duration_s: float) -> Dict[str, Any]:
     )
 
 
-def refused(reason: str) -> Dict[str, Any]:
-    """The outcome of a job whose report the relay does not take."""
-    return failed(
-        f"The relay did not take what the job reported: {reason}",
-        "PAYLOAD_TOO_LARGE",
-        "Bring back less (-o NAMES), or write large data to a file.",
-    )
+def refused(reason: str, too_much: bool) -> Dict[str, Any]:
+    """The outcome of a job whose report could not be brought to the relay."""
+    message = f"The relay did not take what the job reported: {reason}"
+    if too_much:
+        next = "Bring back less (-o NAMES), or write large data to a file."
+        return failed(message, "PAYLOAD_TOO_LARGE", next)
+    return failed(message, next="Leave out what it shows or brings back last (-o NAMES), and run it again.")
 
 
 def of_status(status: str, error: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
@@ -58,6 +58,15 @@ def of_status(status: str, error: Optional[Mapping[str, Any]]) -> Dict[str, Any]
         return failed(status)
     text = f"{error['name']}: {error['value']}" if error["value"] else str(error["name"])
     return failed(text[:2000])
+
+
+def no_room(reason: str) -> Dict[str, Any]:
+    """The outcome of a job whose files and values could not be put where it was to run."""
+    return failed(
+        f"There is no room for the job's files and values where it was to run: {reason}",
+        "RESOURCE_EXHAUSTED",
+        "Send less, or have its worker's disk looked at.",
+    )
 
 
 def out_of_memory(limit_mib: Optional[int]) -> Dict[str, Any]:

@@ -19,6 +19,8 @@ _YOUNG_S, _GATHER_S = 0.005, 0.0005
 _PACE_S = 0.002
 #: The beginning of a line waits this long for its end.
 _LINE_S = 0.005
+#: Statuses of a relay that has no room for what was sent.
+_TOO_MUCH = (413, 507)
 
 
 class Reporter:
@@ -111,7 +113,7 @@ class Reporter:
                 await self._post(item or self._outbox.take_last(), last)
                 if self._outcome is None and self._outbox.held_bytes < TEXT_LIMIT_BYTES:
                     break
-        except Refused as problem:
+        except (Refused, OSError, ValueError) as problem:
             await self._give_up(problem)
         except (Fenced, Disconnected) as problem:
             self._lose(problem)
@@ -131,10 +133,10 @@ class Reporter:
             self._on_cancel()
         self._on_sent()
 
-    async def _give_up(self, problem: Refused) -> None:
-        """The relay takes no such event or value: say so in their place, and that is the end."""
+    async def _give_up(self, problem: Exception) -> None:
+        """The relay takes no such event or value, or it is gone: say so in its place, and that is the end."""
         self._outbox.start_over(self._unanswered)
-        outcome = outcomes.refused(str(problem))
+        outcome = outcomes.refused(str(problem), isinstance(problem, Refused) and problem.status in _TOO_MUCH)
         self._outcome = outcome
         self._on_lost()
         self._outbox.say(outcomes.error_event("ReportRefused", outcome["message"]))

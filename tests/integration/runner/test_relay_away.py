@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from cumulus_jupyter.protocol import PROTOCOL_HEADER
+from cumulus_runner.address import parse_url
+from cumulus_runner.http import Connection, FileBody
+from cumulus_runner.loop import Loop, spawn
 from tests.fakes.runner_relay import FakeJob, FakeRelay
 from tests.fakes.served_runner import ServedRunner, result_values
 from tests.homes import wait_for
@@ -98,6 +106,51 @@ def test_value_the_relay_does_not_take(relay: FakeRelay, tmp_path: Path) -> None
     job = runner.run("x = b'x' * 1_000_000")
     assert job.outcome is not None and job.outcome["error"]["code"] == "PAYLOAD_TOO_LARGE"
     assert len(job.of_type("result")) == 1
+    relay.stop()
+    runner.close()
+
+
+def test_a_relay_that_refuses_and_hangs_up_before_all_is_there(tmp_path: Path) -> None:
+    """What it said is read, and not taken for a connection that broke."""
+    refusing = socket.create_server(("127.0.0.1", 0))
+    said = b'{"code":"PAYLOAD_TOO_LARGE","message":"too much"}'
+    head = f"HTTP/1.1 413 X\r\n{PROTOCOL_HEADER}: 1\r\nContent-Length: {len(said)}\r\n\r\n".encode()
+    asked = []
+
+    def refuse() -> None:
+        connection, _ = refusing.accept()
+        with connection:
+            asked.append(connection.recv(65536))
+            connection.sendall(head + said)
+
+    thread = threading.Thread(target=refuse, daemon=True)
+    thread.start()
+    path = tmp_path / "large"
+    path.write_bytes(bytes(20_000_000))
+    loop = Loop()
+    address = parse_url("http://{}:{}/".format(*refusing.getsockname()))
+    connection = Connection(loop, address)
+    answered = spawn(connection.request("PUT", "values/x", {}, FileBody(str(path))))
+    answered.then(loop.stop)
+    loop.after(LIMIT_S, loop.stop)
+    loop.run()
+    answer = answered.result()
+    assert (answer.status, answer.body) == (413, said) and asked[0].startswith(b"PUT")
+    thread.join(LIMIT_S)
+    connection.close()
+    loop.close()
+    refusing.close()
+
+
+def test_no_room_for_what_the_relay_sends(relay: FakeRelay, tmp_path: Path) -> None:
+    """The job ends and says so; it does not ask for the same again and again."""
+    asked: list[str] = []
+    relay.before = lambda method, route, job: asked.append(route)
+    runner = ServedRunner(relay, tmp_path)
+    resource.prlimit(runner.pid, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+    job = runner.run("print('never')", bundle=os.urandom(3_000_000))
+    assert job.outcome is not None and job.outcome["error"]["code"] == "RESOURCE_EXHAUSTED"
+    assert "no room" in job.outcome["message"] and asked.count("bundle") == 1 and not job.of_type("log")
     relay.stop()
     runner.close()
 
