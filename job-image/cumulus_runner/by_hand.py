@@ -87,7 +87,7 @@ def _stop(number: int, _frame: object) -> None:
 
 def _line(answer: Dict[str, Any]) -> bytes:
     try:
-        return json.dumps(answer, default=_plain).encode("ascii") + b"\n"
+        return json.dumps(answer, default=_plain, allow_nan=False).encode("ascii") + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise code_folder.Unusable(
             f"The result of main() can't be said in JSON: {error}."

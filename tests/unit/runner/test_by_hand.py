@@ -51,6 +51,7 @@ def test_failure(tmp_path: Path) -> None:
         ("import os\ndef main(): os.kill(os.getpid(), 9)", "most likely it was out of memory"),
         ("import os\ndef main(): os.kill(os.getpid(), 15)", "Stopped by SIGTERM"),
         ("def main():\n    x = []; x.append(x); return x", "Circular"),
+        ("def main(): return float('nan')", "can't be said in JSON"),
     ],
 )
 def test_every_failure_is_one_line_of_json(tmp_path: Path, code: str, said: str) -> None:
