@@ -502,18 +502,14 @@ engine() { curl -sS --max-time "${ENGINE_S:-30}" --unix-socket "$SOCKET" "$@"; }
 
 engine_answers() { [ -S "$SOCKET" ] && [ "$(ENGINE_S=5 engine http://engine/_ping 2>/dev/null)" = OK ]; }
 
-in_swarm() { engine_answers && engine http://engine/info | grep -q '"LocalNodeState":"active"'; }
+# Well or not.
+in_swarm() { engine_answers && engine http://engine/info | grep -qE '"LocalNodeState":"(active|pending|error|locked)"'; }
 
-# Whether Docker is in a Swarm, well or not, that it was let join here: as the node that is kept, or by a join that was broken off.
+# Whether that is the Swarm that Docker was let join here: as the node that is kept, or by a join that was broken off.
 joined_by_us() {
-    local info node
-    info=$(engine http://engine/info)
+    local node
     node=$(saved node_id)
-    case $info in
-        *'"LocalNodeState":"inactive"'*) return 1 ;;
-        *"\"NodeID\":\"${node:-none}\""*) return 0 ;;
-    esac
-    [ -z "$node" ] && [ -n "$(saved joining)" ]
+    if [ -z "$node" ]; then [ -n "$(saved joining)" ]; else engine http://engine/info | grep -qF "\"NodeID\":\"$node\""; fi
 }
 
 start_docker() {
@@ -564,7 +560,7 @@ leave_relay() {
 leave_swarm() {
     engine_answers || return 0
     [ -n "$(saved session_key)" ] || return 0
-    if joined_by_us; then engine -f -X POST 'http://engine/swarm/leave?force=true'; fi
+    if in_swarm && joined_by_us; then engine -f -X POST 'http://engine/swarm/leave?force=true'; fi
     local image volume
     while read -r image; do
         engine -X DELETE "http://engine/images/$image?force=true" || true

@@ -42,6 +42,15 @@ def test_a_host_of_another_swarm(script: Script, manager: str, kept: dict[str, s
         assert "docker swarm leave" in done.stdout
 
 
+def test_a_swarm_that_is_not_well_has_its_ports(script: Script) -> None:
+    info = SWARM % ("n1", "error", MANAGER)
+    done = script.run(
+        f"engine_answers() {{ true; }}; engine() {{ echo '{info}'; }}; port_taken() {{ true; }}; "
+        "step host 'checking' check_ports"
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
     ("state", "kept", "leaves"),
     [
