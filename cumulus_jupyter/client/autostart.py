@@ -11,6 +11,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,8 +29,6 @@ _POLL_S = 0.05
 _LOG_TAIL_LINES = 12
 #: What a relay must not inherit from the kernel that starts it.
 _PRIVATE = ("JPY_", "JUPYTERHUB_", "CUMULUS_URL", "CUMULUS_TOKEN")
-#: Process ids of the relays this process started, so that one which ends is not left a zombie.
-_started: set[int] = set()
 
 
 def start_relay(folder: Path) -> Candidate:
@@ -52,10 +51,6 @@ def start_relay(folder: Path) -> Candidate:
 
 def start_relay_if_dead(folder: Path) -> Candidate | None:
     """Start the user's relay again where its process is gone; ``None`` where it is not."""
-    for pid in list(_started):
-        with suppress(ChildProcessError):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                _started.discard(pid)
     try:
         import json
 
@@ -86,9 +81,9 @@ def _launch(folder: Path, stale: Candidate | None) -> Candidate:
     while time.monotonic() < give_up:
         now = local_candidate(folder)
         if now is not None and now != stale and _answers(now):
-            _started.add(process.pid)
             # It outlives this process, and that is no accident to be warned of.
             process.returncode = 0
+            threading.Thread(target=_reap, args=(process.pid,), name="cumulus-relay", daemon=True).start()
             return now
         if process.poll() is not None:
             raise Unavailable(
@@ -101,6 +96,12 @@ def _launch(folder: Path, stale: Candidate | None) -> Candidate:
         f"The relay did not come up within {START_LIMIT_S:.0f} s:\n{_tail(log, begin)}",
         next=f"Its log is {log}.",
     )
+
+
+def _reap(pid: int) -> None:
+    """Wait for the relay's end: unreaped, it would look alive to the other kernels of this user."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def _answers(candidate: Candidate) -> bool:

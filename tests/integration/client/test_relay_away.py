@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from cumulus_jupyter.client import autostart
 from cumulus_jupyter.client.api import CumulusClient
 from cumulus_jupyter.client.stream import EventStream
 from cumulus_jupyter.protocol.errors import Unavailable
@@ -112,4 +111,10 @@ def test_a_relay_is_started_with_nothing_of_the_kernels(home: Home, monkeypatch:
     with open(f"/proc/{told['pid']}/environ") as file:
         names = {line.partition("=")[0] for line in file.read().split("\0")}
     assert "JPY_PARENT_PID" not in names and "CUMULUS_URL" not in names
-    assert autostart._started
+
+
+def test_a_relay_that_died_looks_dead_to_other_processes_too(home: Home) -> None:
+    with CumulusClient() as client:
+        assert client.health().status == "ok"
+        pid = kill_relay(home)
+        assert wait_for(lambda: not os.path.exists(f"/proc/{pid}"), LIMIT_S)
