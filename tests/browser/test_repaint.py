@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +57,7 @@ def _outputs(notebook: Notebook, at: int) -> list[dict[str, Any]]:
     for output in found:
         output.pop("execution_count", None)
         for kind, text in output.get("data", {}).items():
-            output["data"][kind] = re.sub(r" · peak [^<\]]*", "", re.sub(r"\d+\.\d s", "", text))
+            output["data"][kind] = re.sub(r"peak \d[\d.]* [MG]iB", "peak", re.sub(r"\d+\.\d s", "", text))
     return found
 
 
@@ -118,6 +119,22 @@ def test_one_of_two_pages_paints(
     expect(second.output(0)).to_contain_text("42")
 
 
+def test_a_copy_with_the_same_name_keeps_its_own_outputs(
+    lab: JupyterServer, new_page: Callable[[], Page], held: Gate
+) -> None:
+    (lab.folder / "runs").mkdir()
+    file = lab.write_notebook("runs/copied.ipynb", held_cell(held, "original"))
+    shutil.copy(file, lab.folder / "copied.ipynb")
+    original = Notebook(new_page(), lab, "runs/copied.ipynb", "original")
+    original.open()
+    original.run(0)
+    expect(original.output(0)).to_contain_text("begun")
+    copy = Notebook(new_page(), lab, "copied.ipynb", "copy")
+    copy.open()
+    copy.page.evaluate(SETTLED)
+    assert _outputs(copy, 0) == []
+
+
 def test_a_cell_that_is_run_again_belongs_to_its_kernel(
     lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
 ) -> None:
@@ -127,7 +144,7 @@ def test_a_cell_that_is_run_again_belongs_to_its_kernel(
     notebook.reload()
     expect(notebook.output(0)).to_contain_text("begun")
     notebook.run(0)
-    assert _outputs(notebook, 0) == []
+    notebook.page.wait_for_function(f"({OUTPUTS})(0).length === 0")
     held.open()
     notebook.wait_done(0)
     kinds = [output["output_type"] for output in _outputs(notebook, 0)]

@@ -4,10 +4,11 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import { NotebookActions, type INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 
+import { RelayError } from '../api';
 import type { IRelayModel } from '../model';
 import type { JobView, Origin } from '../wire';
 import { loadMagic } from './load_magic';
-import { cellIn, findPanel, notebookPath } from './places';
+import { cellIn, findPanel, isFrom, notebookPath } from './places';
 
 const FACTORY = 'Notebook';
 /** It was opened in a page of its own, as Notebook 7 does. */
@@ -24,7 +25,6 @@ export class JobPlaces {
   async goTo(jobId: string): Promise<void> {
     const job = await this.find(jobId);
     if (!job) {
-      say(`The relay does not know the job ${jobId} any more.`);
       return;
     }
     const { origin } = job;
@@ -48,11 +48,13 @@ export class JobPlaces {
     await show(panel, found.index);
   }
 
-  /** Put `%cumulus attach JOB` below the active cell and run it, in the notebook that is looked at, else the job's. */
+  /**
+   * Put `%cumulus attach JOB` into the notebook that is looked at, else the job's, and run it: below the job's own
+   * cell, and where that is not there below the active one.
+   */
   async attach(jobId: string): Promise<void> {
     const job = await this.find(jobId);
     if (!job) {
-      say(`The relay does not know the job ${jobId} any more.`);
       return;
     }
     const panel = this.tracker.currentWidget ?? (await this.open(job.origin));
@@ -62,10 +64,11 @@ export class JobPlaces {
     }
     this.app.shell.activateById(panel.id);
     const { content } = panel;
-    const below = content.widgets.length > 0 ? content.activeCellIndex + 1 : 0;
+    const own = isFrom(panel, job.origin) ? cellIn(panel, job.origin.cell)?.cell : null;
+    const above = own ?? content.activeCell;
     await loadMagic(panel);
     // The magic may have come as a first cell, which moves the others.
-    const index = Math.min(content.widgets.length, Math.max(below, content.activeCellIndex + 1));
+    const index = above ? content.widgets.indexOf(above) + 1 : 0;
     content.model?.sharedModel.insertCell(index, {
       cell_type: 'code',
       source: `%cumulus attach ${job.id}`,
@@ -95,8 +98,15 @@ export class JobPlaces {
     return panel;
   }
 
+  /** `null` where it cannot be had, which the reader is told. */
   private async find(jobId: string): Promise<JobView | null> {
-    return this.relay.job(jobId) ?? this.relay.api.job(jobId).catch(() => null);
+    try {
+      return this.relay.job(jobId) ?? (await this.relay.api.job(jobId));
+    } catch (error) {
+      const why = error instanceof RelayError ? [error.message, error.next] : ['The Jupyter server does not answer.'];
+      say(why.filter(Boolean).join(' '));
+      return null;
+    }
   }
 }
 

@@ -13,9 +13,17 @@ export function isFrom(panel: NotebookPanel, origin: Origin): boolean {
   return (!!kernel && kernel === origin.kernel) || isPath(panel.context.localPath, origin.notebook);
 }
 
-/** Whether a path as the server names it is the one that a kernel was told, which may be absolute. */
+/**
+ * Whether a path as the server names it is the one that a kernel was told, which may be absolute.
+ *
+ * The end alone does not tell: copies of a notebook have its name, and its cells' ids.
+ */
 export function isPath(local: string, told: string): boolean {
-  return told !== '' && local !== '' && (told === local || told.replace(/\\/g, '/').endsWith(`/${local}`));
+  if (told === '' || local === '' || told === local) {
+    return told !== '' && told === local;
+  }
+  const mayBe = told.replace(/\\/g, '/').endsWith(`/${local}`);
+  return mayBe && candidates(told, PageConfig.getOption('serverRoot')).includes(local);
 }
 
 export function findPanel(tracker: INotebookTracker, origin: Origin): NotebookPanel | undefined {

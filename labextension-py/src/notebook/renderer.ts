@@ -169,7 +169,7 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
     this.clear();
     this.addWidget(other);
     await other.renderModel(mime);
-    if (type === WIDGET_MIME && !this.isDisposed && other.node.textContent?.startsWith(NO_WIDGET)) {
+    if (type === WIDGET_MIME && !other.isDisposed && other.node.textContent?.startsWith(NO_WIDGET)) {
       const { [WIDGET_MIME]: _, ...rest } = data;
       await this.drawOther(mime, rest);
     }
