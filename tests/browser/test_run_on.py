@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from .chrome import BLANK
 from .lab import JupyterServer
@@ -51,6 +51,35 @@ def test_running_here_takes_the_line_away(lab: JupyterServer, open_notebook: Cal
     notebook.page.keyboard.press("Enter")
     notebook.wait_done(0)
     assert notebook.page.evaluate(SOURCES)[0] == "1 + 1"
+
+
+def test_the_default_time_is_told_in_hours(
+    lab: JupyterServer, open_notebook: Callable[..., Notebook]
+) -> None:
+    notebook = open_notebook(lab, "1 + 1", "%cumulus config duration=600")
+    notebook.run_to_end(0)
+    time = _menu(notebook, 0).get_by_label("For at most").locator("option").first
+    expect(time).to_have_text("the default, 1 hour")
+    notebook.page.keyboard.press("Escape")
+    notebook.run_to_end(1)
+    _menu(notebook, 0)
+    expect(time).to_have_text("the default, 10 minutes")
+
+
+def test_gpus_that_are_known_later_can_be_picked(
+    lab: JupyterServer, open_notebook: Callable[..., Notebook]
+) -> None:
+    notebook = open_notebook(lab, "%%cumulus --gpu 0.3\n1 + 1")
+    held: list[Route] = []
+    notebook.page.route("**/cumulus/api/v1/watch*", lambda route: held.append(route))
+    notebook.page.reload()
+    notebook.wait_ready()
+    menu = _menu(notebook, 0)
+    expect(menu.get_by_text("no worker has one")).to_have_count(2)
+    for route in held:
+        route.continue_()
+    expect(menu.get_by_role("radio", name="0.3 GPU")).to_be_checked()
+    expect(menu.get_by_role("radio", name="0.3 GPU")).to_be_focused()
 
 
 def test_escape_changes_nothing(lab: JupyterServer, open_notebook: Callable[..., Notebook]) -> None:

@@ -3,6 +3,8 @@
 import type { ICodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
+import { reprIn } from './kernel_question';
+
 const LINE = '%load_ext cumulus_jupyter';
 const LOADS = /^\s*%(load_ext|reload_ext)\s+cumulus_jupyter\b/m;
 const USES = /^\s*%%cumulus\b/;
@@ -25,7 +27,7 @@ export async function loadMagic(panel: NotebookPanel): Promise<void> {
     return;
   }
   const busy = kernel?.status !== 'idle' || running.length > 0;
-  if (kernel && !busy && (await knows(panel))) {
+  if (kernel && !busy && (await reprIn(kernel, KNOWN)) === 'True') {
     return;
   }
   if (!loads) {
@@ -34,19 +36,6 @@ export async function loadMagic(panel: NotebookPanel): Promise<void> {
     const future = kernel.requestExecute({ code: LINE, silent: true, store_history: false });
     await (busy ? undefined : future.done);
   }
-}
-
-async function knows(panel: NotebookPanel): Promise<boolean> {
-  const kernel = panel.sessionContext.session?.kernel;
-  const expressions = { known: KNOWN };
-  const reply = await kernel?.requestExecute({
-    code: '', silent: true, store_history: false, user_expressions: expressions
-  }).done;
-  if (reply?.content.status !== 'ok') {
-    return false;
-  }
-  const found = reply.content.user_expressions as unknown as Record<string, { data?: Record<string, unknown> }>;
-  return found['known']?.data?.['text/plain'] === 'True';
 }
 
 function runningSources(panel: NotebookPanel): string[] {

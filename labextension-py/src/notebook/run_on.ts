@@ -5,10 +5,14 @@ import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 
 import type { IRelayModel } from '../model';
 import { CPU_ONLY, gpuAmount, tenthsOf } from './free_now';
+import { reprIn } from './kernel_question';
 import { loadMagic } from './load_magic';
 import { wishOf, withWish, withoutMagic } from './magic_line';
 import { isCodeCell } from './places';
 import { RunOnForm, type Choice } from './run_on_form';
+
+/** What `%%cumulus` asks for by itself in this kernel: its user may have set it. */
+const USUAL_DURATION = `__import__('cumulus_jupyter.settings').settings.settings_of(get_ipython()).duration`;
 
 export interface RunOnOptions {
   readonly relay: IRelayModel;
@@ -25,7 +29,7 @@ export async function runOn(panel: NotebookPanel, options: RunOnOptions): Promis
   }
   const cell = activeCell;
   const shared = cell.model.sharedModel;
-  const choice = await ask(shared.getSource(), options);
+  const choice = await ask(panel, shared.getSource(), options);
   panel.content.activate();
   if (!choice || cell.isDisposed) {
     return;
@@ -39,16 +43,25 @@ export async function runOn(panel: NotebookPanel, options: RunOnOptions): Promis
   }
 }
 
-async function ask(source: string, { relay, runs }: RunOnOptions): Promise<Choice | null> {
+async function ask(panel: NotebookPanel, source: string, { relay, runs }: RunOnOptions): Promise<Choice | null> {
   const wish = wishOf(source);
   const begin: Choice = {
     tenths: wish ? tenthsOf(wish.gpu) : CPU_ONLY,
     durationS: wish?.durationS ?? null,
     run: runs
   };
+  const body = new RunOnForm(relay, begin);
+  const kernel = panel.sessionContext.session?.kernel;
+  if (kernel?.status === 'idle') {
+    void reprIn(kernel, USUAL_DURATION).then(seconds => {
+      if (seconds && !body.isDisposed) {
+        body.usualDuration = seconds;
+      }
+    });
+  }
   const dialog = new Dialog<Choice>({
     title: 'Run this cell on…',
-    body: new RunOnForm(relay, begin),
+    body,
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: 'OK' })],
     // The radio buttons take the arrow keys, so the one that is picked comes first.
     focusNodeSelector: '.cumulus-RunOn input[type=radio]:checked'

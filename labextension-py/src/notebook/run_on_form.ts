@@ -4,6 +4,7 @@ import type { Dialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
 import type { IRelayModel } from '../model';
+import { counted } from '../words';
 import { CPU_ONLY, SHARES, availability, gpuAmount, mostGpus } from './free_now';
 
 /** What was picked. */
@@ -15,15 +16,9 @@ export interface Choice {
   readonly run: boolean;
 }
 
-const DURATIONS: readonly (readonly [string, string])[] = [
-  ['', 'the default'],
-  ['600', '10 minutes'],
-  ['1800', '30 minutes'],
-  ['3600', '1 hour'],
-  ['14400', '4 hours'],
-  ['43200', '12 hours'],
-  ['86400', '24 hours']
-];
+const DURATIONS = ['600', '1800', '3600', '14400', '43200', '86400'];
+/** Where nobody has set another one; as in `cumulus_jupyter/protocol/resources.py`. */
+const USUAL_DURATION = '3600';
 const HERE = 'here';
 let forms = 0;
 
@@ -37,29 +32,30 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
     this.group = `cumulus-run-on-${(forms += 1)}`;
     this.say = element('p', 'cumulus-RunOn-say');
     this.say.setAttribute('role', 'status');
-    const gpus = mostGpus(relay.workers);
-    const places = element('div', 'cumulus-RunOn-places');
-    places.setAttribute('role', 'radiogroup');
-    places.setAttribute('aria-label', 'Where to run the cell');
-    places.append(
-      this.row('This notebook', [[HERE, 'Here, in its kernel']]),
-      this.row('CPU', [[String(CPU_ONLY), 'No GPU']]),
-      this.row('Part of a GPU', gpus > 0 ? SHARES.map(tenths => [String(tenths), gpuAmount(tenths)]) : []),
-      this.row('Whole GPUs', Array.from({ length: gpus }, (_, index) => [String(10 * (index + 1)), String(index + 1)]))
-    );
+    this.wanted = begin.tenths === null ? HERE : String(begin.tenths);
+    this.places = element('div', 'cumulus-RunOn-places');
+    this.places.setAttribute('role', 'radiogroup');
+    this.places.setAttribute('aria-label', 'Where to run the cell');
     this.duration = durations(begin.durationS ?? '');
     this.now = document.createElement('input');
     this.now.type = 'checkbox';
     this.now.checked = begin.run;
     this.node.append(
-      places,
+      this.places,
       this.say,
       labelled('For at most', this.duration),
       labelled('Run it now', this.now, 'cumulus-RunOn-now')
     );
-    this.pick(begin.tenths === null ? HERE : String(begin.tenths));
-    this.node.addEventListener('change', this.tell);
+    this.places.addEventListener('change', () => {
+      this.wanted = this.value;
+      this.tell();
+    });
     this.tell();
+  }
+
+  /** How long a job may run where nothing is chosen, in seconds. */
+  set usualDuration(seconds: string) {
+    this.duration.options[0].text = `the default, ${spanWords(seconds)}`;
   }
 
   getValue(): Choice {
@@ -84,11 +80,21 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
     return this.node.querySelector<HTMLInputElement>('input[type=radio]:checked')?.value ?? String(CPU_ONLY);
   }
 
-  private pick(value: string): void {
-    const radios = [...this.node.querySelectorAll<HTMLInputElement>('input[type=radio]')];
-    const found = radios.find(radio => radio.value === value) ?? radios.find(radio => radio.value === '0');
-    if (found) {
-      found.checked = true;
+  /** Offer what the workers have, and keep what was picked; where nobody has that, the CPU. */
+  private offer(gpus: number): void {
+    const focused = this.places.contains(document.activeElement);
+    this.gpus = gpus;
+    this.places.replaceChildren(
+      this.row('This notebook', [[HERE, 'Here, in its kernel']]),
+      this.row('CPU', [[String(CPU_ONLY), 'No GPU']]),
+      this.row('Part of a GPU', gpus > 0 ? SHARES.map(tenths => [String(tenths), gpuAmount(tenths)]) : []),
+      this.row('Whole GPUs', Array.from({ length: gpus }, (_, index) => [String(10 * (index + 1)), String(index + 1)]))
+    );
+    const radios = [...this.places.querySelectorAll<HTMLInputElement>('input')];
+    const picked = radios.find(radio => radio.value === this.wanted) ?? radios[1];
+    picked.checked = true;
+    if (focused) {
+      picked.focus();
     }
   }
 
@@ -115,6 +121,10 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
 
   /** Say what the picked place means now, and mark the places where a job would wait. */
   private readonly tell = (): void => {
+    const gpus = mostGpus(this.relay.workers);
+    if (gpus !== this.gpus) {
+      this.offer(gpus);
+    }
     for (const radio of this.node.querySelectorAll<HTMLInputElement>('input[type=radio]')) {
       const waits = radio.value !== HERE && !availability(this.relay.workers, Number(radio.value)).free;
       radio.parentElement?.classList.toggle('cumulus-mod-waits', waits);
@@ -129,7 +139,11 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
     this.say.textContent = `${what} — ${availability(this.relay.workers, Number(value)).words}`;
   };
 
+  /** What was picked; it may not be there while the workers are not known. */
+  private wanted: string;
+  private gpus = -1;
   private readonly group: string;
+  private readonly places: HTMLElement;
   private readonly say: HTMLElement;
   private readonly duration: HTMLSelectElement;
   private readonly now: HTMLInputElement;
@@ -144,12 +158,19 @@ function ariaLabel(value: string, label: string): string {
 
 function durations(chosen: string): HTMLSelectElement {
   const select = document.createElement('select');
-  const known = DURATIONS.some(([value]) => value === chosen);
-  const own: (readonly [string, string])[] = known ? [] : [[chosen, `${chosen} s`]];
-  for (const [value, label] of [...own, ...DURATIONS]) {
-    select.append(new Option(label, value, value === chosen, value === chosen));
+  select.append(new Option(`the default, ${spanWords(USUAL_DURATION)} unless set otherwise`, ''));
+  const own = chosen && !DURATIONS.includes(chosen) ? [chosen] : [];
+  for (const value of [...own, ...DURATIONS]) {
+    select.append(new Option(spanWords(value), value, false, value === chosen));
   }
   return select;
+}
+
+/** Seconds as people say them: "10 minutes", "1 hour"; whatever else was written, as it was. */
+function spanWords(seconds: string): string {
+  const number = Number(seconds);
+  const [size, unit] = number % 3600 === 0 ? [3600, 'hour'] : number % 60 === 0 ? [60, 'minute'] : [1, 'second'];
+  return number > 0 ? counted(number / size, unit) : seconds;
 }
 
 function labelled(text: string, control: HTMLElement, kind = ''): HTMLElement {
