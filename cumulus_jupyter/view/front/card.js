@@ -76,7 +76,7 @@ export function createCard(root, host, given) {
   const head = make("div", "cumulus-head");
   const state = make("span", "cumulus-state");
   const word = make("span", "cumulus-word");
-  const name = make("span", "cumulus-name");
+  const name = make("span", "cumulus-name", { dir: "auto" });
   const elapsed = make("span", "cumulus-elapsed");
   const left = make("span", "cumulus-left");
   const times = make("span", "cumulus-times");

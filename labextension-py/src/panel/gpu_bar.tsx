@@ -22,9 +22,9 @@ interface GpuProps {
 
 export function GpuBar({ device, number, jobName }: GpuProps): JSX.Element {
   const parts = partsOf(device, jobName);
-  const words = parts.map(part => `${part.name} ${amount(part.tenths)}`);
   const free = Math.max(0, WHOLE - device.used_tenths);
-  words.push(free === WHOLE ? 'all free' : free ? `${amount(free)} free` : 'none free');
+  const rest = free === WHOLE ? 'all free' : free ? `${amount(free)} free` : 'none free';
+  const words = [...parts.map(part => `${part.name} ${amount(part.tenths)}`), rest];
   const name = number === null ? deviceName(device) : `${number}: ${deviceName(device)}`;
   const saysSo = /simulated/i.test(name);
   return (
@@ -46,7 +46,12 @@ export function GpuBar({ device, number, jobName }: GpuProps): JSX.Element {
         ))}
       </div>
       <div className="cumulus-lab-gpu-words" aria-hidden="true">
-        {words.join(' · ')}
+        {parts.map((part, index) => (
+          <span key={index}>
+            <bdi>{part.name}</bdi> {amount(part.tenths)} ·{' '}
+          </span>
+        ))}
+        {rest}
       </div>
     </div>
   );

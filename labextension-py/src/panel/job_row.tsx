@@ -38,7 +38,7 @@ export const JobRow = memo(function JobRow(props: RowProps): JSX.Element {
       <StateIcon shape={jobShape(job)} />
       <div className="cumulus-lab-job-body">
         <div className="cumulus-lab-job-head">
-          <span className="cumulus-lab-job-name" title={tip(job)}>
+          <span className="cumulus-lab-job-name" dir="auto" title={tip(job)}>
             {name}
           </span>
           <Elapsed job={job} />
@@ -49,7 +49,6 @@ export const JobRow = memo(function JobRow(props: RowProps): JSX.Element {
           {factsOf(job).map((fact, index) => (
             <span key={index}>{fact}</span>
           ))}
-
         </div>
         {reason && <div className="cumulus-lab-job-reason">{reason}</div>}
         {job.progress && job.state === 'RUNNING' && <Bar progress={job.progress} name={name} />}
