@@ -18,6 +18,7 @@ from tests.acceptance.containers import settle
 from tests.acceptance.relays import RelayProcess
 from tests.homes import Home, wait_for
 from tests.patience import LIMIT_S
+from tests.ports import free_port
 
 App = Literal["lab", "notebook"]
 _MODULES: dict[App, str] = {"lab": "jupyterlab", "notebook": "notebook"}
@@ -42,7 +43,8 @@ class JupyterServer:
         self.relay = RelayProcess(home)
         self.log_file = home.path / "jupyter.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
+        #: Kept while it is down, so that its pages find it again.
+        self._port = free_port()
         settle(home, **{"executors": ["process"], "simulated_gpus": 2, **settings})
         self.setting("@jupyterlab/apputils-extension", "notification", _QUIET)
         profile = home.path / ".ipython" / "profile_default"
@@ -82,7 +84,6 @@ class JupyterServer:
                 start_new_session=True,
             )
         assert wait_for(self._ready, LIMIT_S, 0.05) and self.running, self.log
-        self._port = int(self._told()["port"])
 
     @property
     def running(self) -> bool:

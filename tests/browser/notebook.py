@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from .chrome import LIMIT_MS
 from .lab import JupyterServer
+from .parts import wait_restored
 
 #: The prompt of a cell that has been executed.
 NUMBERED = re.compile(r"^\[\d+\]:$")
@@ -55,8 +56,9 @@ class Notebook:
 
     def wait_ready(self) -> None:
         """Wait until the notebook is there and its kernel, busy or idle, is connected."""
+        wait_restored(self.page)
         self.page.wait_for_function(
-            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+            "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
             "?.connectionStatus === 'connected'"
         )
         expect(self.cell(0)).to_be_visible(timeout=LIMIT_MS)

@@ -10,6 +10,11 @@ CARD = ".cumulus-card"
 PANEL = "#cumulus-lab-panel"
 
 
+def wait_restored(page: Page) -> None:
+    """Wait until the application has put everything where it was: until then it moves what is shown."""
+    page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+
+
 class Card:
     """One job's card, in whatever is given."""
 
@@ -42,6 +47,7 @@ class Sidebar:
 
     def open(self) -> Sidebar:
         """Show it, by its tab at the page's side."""
+        wait_restored(self.page)
         if not self.root.is_visible():
             self.page.get_by_role("tab", name=re.compile("^Cumulus")).click()
         expect(self.root).to_be_visible()

@@ -41,12 +41,10 @@ def test_the_quickstart_typed_by_hand(lab: JupyterServer, open_notebook: Callabl
     expect(trained).to_contain_text("epoch 4: loss")
 
 
-def test_a_card_is_there_while_a_cell_runs_and_none_for_a_quick_one(
-    lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
-) -> None:
-    notebook = open_notebook(
-        lab, "%%cumulus\nfirst = 1", "%%cumulus\nprint(first + 1)", held_cell(held, "slow", "--gpu 0.5")
-    )
+def test_a_quick_cell_shows_no_card(lab: JupyterServer, open_notebook: Callable[..., Notebook]) -> None:
+    # Quick is what this test calls so, however much else the machine has to do.
+    unhurried = "from cumulus_jupyter.view import notebook_view\nnotebook_view.APPEARS_AFTER_S = 3600"
+    notebook = open_notebook(lab, unhurried, "%%cumulus\nprint(1 + 1)")
     notebook.run_to_end(0)
     # Every card that is there for a moment, too, leaves its trace.
     notebook.page.evaluate(
@@ -61,17 +59,23 @@ def test_a_card_is_there_while_a_cell_runs_and_none_for_a_quick_one(
     expect(notebook.output(1)).to_have_text("2")
     assert notebook.page.evaluate("() => window.cards") == 0
 
-    notebook.run(2)
-    card = Card(notebook.output(2))
+
+def test_a_card_is_there_while_a_cell_runs(
+    lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
+) -> None:
+    notebook = open_notebook(lab, held_cell(held, "slow", "--gpu 0.5"))
+    notebook.run(0)
+    card = Card(notebook.output(0))
     expect(card.root).to_contain_text("running")
     expect(card.root).to_contain_text("slow")
     expect(card.root).to_contain_text("0.5")
-    expect(card.root).to_contain_text(re.compile(r"0:0[1-9]|[1-9] s"), timeout=20_000)
-    expect(notebook.output(2)).to_contain_text("begun")
-    top, text = card.root.bounding_box(), notebook.output(2).get_by_text("begun").bounding_box()
+    # Its time goes on.
+    expect(card.root).to_contain_text(re.compile(r"0:0[1-9]|0:[1-9]\d|[1-9]:\d\d"))
+    expect(notebook.output(0)).to_contain_text("begun")
+    top, text = card.root.bounding_box(), notebook.output(0).get_by_text("begun").bounding_box()
     assert top and text and top["y"] + top["height"] <= text["y"], "outputs are under the card"
     held.open()
-    notebook.wait_done(2)
+    notebook.wait_done(0)
     expect(card.cancel_button).to_have_count(0)
-    expect(notebook.output(2)).to_contain_text("done")
-    expect(notebook.output(2)).to_contain_text("42")
+    expect(notebook.output(0)).to_contain_text("done")
+    expect(notebook.output(0)).to_contain_text("42")
