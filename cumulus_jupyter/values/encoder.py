@@ -7,6 +7,7 @@ its parts.
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set
 
@@ -270,7 +271,8 @@ class Encoder:
         for number in self._reach(slot):
             node = self.sent(number)
             if node is not None:
-                total += 64 + sum(memoryview(self.blobs[name]).nbytes for name in node_blobs(node))
+                blobs = [self.blobs[name] for name in node_blobs(node)]
+                total += len(json.dumps(node)) + sum(memoryview(blob).nbytes for blob in blobs)
         return total
 
     def sent(self, number: int) -> Optional[Dict[str, Any]]:
@@ -278,8 +280,6 @@ class Encoder:
         return self.nodes[number - self.base] if number >= self.base else None
 
     def _report(self, name: str, values: Mapping[str, object]) -> ValueReport:
-        import json
-
         slot = self.roots[name]
         obj = self._root_object(name, values)
         numbers = self._reach(slot)

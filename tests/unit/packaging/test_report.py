@@ -35,6 +35,13 @@ def test_everything_is_told(page: NotebookPage, tmp_path: Path, monkeypatch: pyt
         assert part in text
 
 
+def test_plain_data_counts_as_it_is_sent(page: NotebookPage) -> None:
+    page.run("texts = ['x' * 2000] * 200")
+    packaged = page.package("len(texts)", report_only=True)
+    (told,) = dry_run_report(packaged).values
+    assert abs(told.size_bytes - len(json.dumps(packaged.program.graph))) < 100
+
+
 def test_nothing_but_the_code(page: NotebookPage) -> None:
     assert str(dry_run_report(page.package("x = 1"))) == "Sent: nothing but the code\nComes back: x"
 
