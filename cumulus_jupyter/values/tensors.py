@@ -38,6 +38,8 @@ def encode(encoder: Encoder, obj: Any) -> Optional[Dict[str, Any]]:
         return _tensor(encoder, obj)
     if type(obj) is torch.UntypedStorage:
         return {"t": "storage", "device": str(obj.device), "b": encoder.blob(_bytes(obj))}
+    if type(obj) is torch.Generator and obj.device.type == "cpu":
+        return {"t": "dice", "b": encoder.blob(_bytes(obj.get_state().untyped_storage()))}
     if type(obj) is torch.Size:
         return {"t": "torch", "size": list(obj)}
     if type(obj) is torch.dtype:
@@ -132,7 +134,7 @@ class _Tensor(Kind):
         if type(old) is not kind or _NAMES.get(old.dtype) != node["d"] or not old.is_leaf:
             return False
         new = self.make(reader, node)
-        if new.device == old.device:
+        if new.device == old.device and not (new.shape == old.shape and _travelled_alone(reader, node, old)):
             old.data = new.detach()
         elif new.shape == old.shape:
             old.data.copy_(new.detach())
@@ -142,6 +144,13 @@ class _Tensor(Kind):
         return True
 
 
+def _travelled_alone(reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+    """Whether it is a part of a larger storage still, of which only this part was sent."""
+    storage = reader.value(node["v"][0])
+    own: bool = storage.data_ptr() == old.untyped_storage().data_ptr()
+    return node["v"][0][0] < reader.base and not own
+
+
 class _Plain(Kind):
     def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
         if "size" in node:
@@ -149,9 +158,24 @@ class _Plain(Kind):
         return _DTYPES[node["dtype"]] if "dtype" in node else torch.device(node["device"])
 
 
+class _Generator(Kind):
+    def make(self, reader: Decoder, node: Mapping[str, Any]) -> Any:
+        made = torch.Generator()
+        made.set_state(torch.frombuffer(reader.private_blob(node["b"]), dtype=torch.uint8))
+        return made
+
+    def renew(self, reader: Decoder, node: Mapping[str, Any], old: Any) -> bool:
+        if type(old) is not torch.Generator or old.device.type != "cpu":
+            return False
+        old.set_state(self.make(reader, node).get_state())
+        return True
+
+
 def unchanged(node: Mapping[str, Any], blob: Any, obj: Any) -> bool:
     """Whether a storage still holds the bytes it was decoded from."""
     return buffers_equal(_bytes(obj), blob)
 
 
-KINDS: Dict[str, Kind] = {"storage": _Storage(), "tensor": _Tensor(), "torch": _Plain()}
+KINDS: Dict[str, Kind] = {
+    "storage": _Storage(), "tensor": _Tensor(), "torch": _Plain(), "dice": _Generator()
+}  # fmt: skip

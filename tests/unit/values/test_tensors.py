@@ -60,3 +60,42 @@ if find_spec("torch"):
     def test_a_small_part_of_something_large_travels_alone() -> None:
         blobs = encode({"x": torch.zeros(10**6)[:3]}).blobs
         assert [memoryview(blob).nbytes for blob in blobs.values()] == [12]
+
+    def test_a_small_part_changes_what_it_is_part_of() -> None:
+        large = torch.zeros(10_000)
+        part = large[:3]
+        job = Job({"part": part})
+        job["part"].add_(1)
+        assert job.back()["part"] is part
+        assert large[:4].tolist() == [1, 1, 1, 0]
+
+    def test_an_optimizer_and_its_schedule_go_on_with_their_parameters() -> None:
+        def step(names: Any) -> None:
+            names["net"](torch.ones(2)).sum().backward()
+            names["optimizer"].step()
+            names["schedule"].step()
+
+        net = nn.Linear(2, 1)
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.5)
+        names = {
+            "net": net,
+            "optimizer": optimizer,
+            "schedule": torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5),
+        }
+        step(names)
+        for _ in range(2):
+            job = Job(names)
+            assert job["schedule"].optimizer is job["optimizer"]
+            assert job["optimizer"].param_groups[0]["params"][0] is job["net"].weight
+            step(job.namespace)
+            job.back()
+        assert optimizer.param_groups[0]["lr"] == 0.5**4
+        assert [state["step"].item() for state in optimizer.state.values()] == [3, 3]
+        assert optimizer.param_groups[0]["params"][0] is net.weight
+
+    def test_a_generator_goes_on() -> None:
+        generator, twin = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+        job = Job({"generator": generator})
+        assert torch.rand(1, generator=job["generator"]) == torch.rand(1, generator=twin)
+        assert job.back()["generator"] is generator
+        assert torch.rand(1, generator=generator) == torch.rand(1, generator=twin)
