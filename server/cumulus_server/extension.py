@@ -11,11 +11,13 @@ import contextlib
 import logging
 import os
 import secrets
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
@@ -47,6 +49,8 @@ class HeadlessServer(ServerApp):
     name = "jupyter-cumulus"
     # Jupyter's own is a tuple of so many strings, and mypy holds others to that length.
     default_services = ("auth", "security", "shutdown")  # type: ignore[assignment]
+    #: Whether it ends for want of its relay, which its exit status tells.
+    failed = False
 
 
 class CumulusApp(ExtensionApp):
@@ -173,8 +177,7 @@ class CumulusApp(ExtensionApp):
             await relay.start(url, token, on_live, on_deferred)
         except CumulusError as error:
             serverapp.log.critical("Cumulus cannot start: %s", error)
-            if isinstance(serverapp, HeadlessServer):
-                serverapp.stop()
+            _end_headless(serverapp)
             return
         relay.supervisor.start("activity", lambda: _watch_activity(relay, serverapp), restart=True)
         relay.supervisor.start("state", lambda: _watch_state(relay, serverapp), restart=True)
@@ -251,7 +254,7 @@ async def _watch_activity(relay: Relay, serverapp: ServerApp) -> None:
         await asyncio.sleep(every_s)
         if relay.census.active or relay.hub.followed:
             relay.last_request_s = time.monotonic()
-            serverapp.web_app.settings["cumulus_last_activity"] = _utcnow()
+            serverapp.web_app.settings["cumulus_last_activity"] = utcnow()
         elif not (limit_s and isinstance(serverapp, HeadlessServer)):
             continue
         elif time.monotonic() - relay.last_request_s > limit_s:
@@ -271,14 +274,14 @@ async def _watch_state(relay: Relay, serverapp: ServerApp) -> None:
         try:
             await relay.stop(why)
         finally:
-            if isinstance(serverapp, HeadlessServer):
-                serverapp.stop()
+            _end_headless(serverapp)
 
 
-def _utcnow() -> Any:
-    from jupyter_server._tz import utcnow
-
-    return utcnow()
+def _end_headless(serverapp: ServerApp) -> None:
+    """Without its relay, a server of its own has nothing to do."""
+    if isinstance(serverapp, HeadlessServer):
+        serverapp.failed = True
+        serverapp.stop()
 
 
 def server_url(serverapp: ServerApp) -> str:
@@ -293,3 +296,5 @@ def main(argv: list[str] | None = None) -> None:
     """``jupyter cumulus`` and ``python -m cumulus_server``."""
     # Jupyter declares no types here.
     CumulusApp.launch_instance(argv)  # type: ignore[no-untyped-call]
+    if HeadlessServer.initialized() and HeadlessServer.instance().failed:
+        sys.exit(1)

@@ -179,7 +179,7 @@ def test_a_state_folder_that_is_something_else_ends_the_start(state_dir: Path) -
     state_dir.mkdir()
     (state_dir / "bundles").write_text("in the way")
     relay = Relay(state_dir)
-    relay.process.wait(LIMIT_S)
+    assert relay.process.wait(LIMIT_S) == 1
     assert "The relay cannot start: [Errno 17] File exists" in relay.said()
     relay.end()
 

@@ -14,6 +14,7 @@ from cumulus_jupyter.protocol.errors import FailedPrecondition, ResourceExhauste
 from cumulus_server.store import Store, StoredEvent, Transaction, events, jobs, meta
 from cumulus_server.store.database import open_database
 from cumulus_server.store.migrations import migrate, migrations
+from tests.patience import LIMIT_S
 
 
 class Follower:
@@ -199,7 +200,10 @@ async def test_a_full_disk_refuses_and_spoils_nothing(store: Store, follower: Fo
     assert (await store.run(lambda tx: tx.execute("PRAGMA integrity_check").fetchone()[0])) == "ok"
 
 
-async def test_another_process_that_writes_holds_up_nothing_else(store: Store) -> None:
+async def test_another_process_that_writes_holds_up_nothing_else(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cumulus_server.store.database._OTHERS_MS", int(LIMIT_S * 1000))
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     writing = asyncio.ensure_future(store.run(lambda tx: meta.put(tx, "k", "v")))
