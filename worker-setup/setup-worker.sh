@@ -37,6 +37,7 @@ TOOLKIT_KEY=/etc/apt/keyrings/cumulus-nvidia-toolkit.asc
 TOOLKIT_LIST=/etc/apt/sources.list.d/cumulus-nvidia-toolkit.list
 LINES_OF_FAILURE=12
 APT_WAIT_S=600
+DOCKER_START_S=60
 
 relay='' pin='' token='' ssh_address='' leaving='' opencl=''
 work=''
@@ -513,7 +514,7 @@ joined_by_us() {
 }
 
 start_docker() {
-    local tries=300
+    local last=$((SECONDS + DOCKER_START_S))
     if ! engine_answers; then
         if [ -d /run/systemd/system ]; then
             systemctl enable --now docker || true
@@ -526,9 +527,8 @@ start_docker() {
         fi
     fi
     until engine_answers; do
-        tries=$((tries - 1))
-        if [ "$tries" = 0 ] || { [ ! -d /run/systemd/system ] && [ "$tries" -lt 290 ] && ! pgrep_dockerd; }; then
-            if [ -d /run/systemd/system ]; then journalctl -u docker --no-pager -n 8 -o cat; else tail -n 8 /var/log/docker.log; fi
+        if [ "$SECONDS" -ge "$last" ] || { [ ! -d /run/systemd/system ] && ! pgrep_dockerd && sleep 1 && ! pgrep_dockerd; }; then
+            if [ -d /run/systemd/system ]; then journalctl -u docker --no-pager -n 8 -o cat; else tail -n 8 /var/log/docker.log; fi || true
             fail "Docker does not start on this host: its last lines are above." \
                 "Put right what they say, then run the same line again. In a container that was rented it may be impossible: use a virtual machine."
         fi

@@ -113,6 +113,18 @@ def test_what_a_step_says_at_once_is_not_written_over(script: Script) -> None:
     assert told == "cumulus: one\ncumulus: two\ncumulus: three\n"
 
 
+def test_a_docker_that_hangs(script: Script) -> None:
+    for name in ("dockerd", "service", "start-stop-daemon", "systemctl", "journalctl"):
+        script.command(name, "true")
+    done = script.run(
+        "pgrep_dockerd() { true; }; engine_answers() { SECONDS=$((SECONDS + 5)); echo asked; false; }; "
+        "step docker 'starting Docker' start_docker"
+    )
+    assert done.returncode == 1
+    assert "Docker does not start on this host: its last lines are above." in done.stdout
+    assert (script.folder / "log").read_text().count("asked") < 20
+
+
 def test_a_port_that_is_taken(script: Script) -> None:
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind(("127.0.0.1", 0))
