@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from itertools import islice
 
 from cumulus_jupyter.protocol.errors import Unavailable
 
@@ -33,7 +35,8 @@ class KeyedQueue:
         self._concurrency = concurrency
         self._backoff_s = backoff_s
         self._backoff_limit_s = backoff_limit_s
-        self._due: dict[str, None] = {}
+        #: Looked at from its beginning and taken from there, at once also where it is long.
+        self._due: OrderedDict[str, None] = OrderedDict()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
@@ -80,13 +83,12 @@ class KeyedQueue:
             timer.cancel()
 
     def _dispatch(self) -> None:
-        for key in list(self._due):
-            if len(self._running) >= self._concurrency:
-                return
-            if key not in self._running:
-                del self._due[key]
-                task = asyncio.create_task(self._handle(key), name=f"reconcile {key}")
-                self._running[key] = task
+        room = self._concurrency - len(self._running)
+        waiting = (key for key in self._due if key not in self._running)
+        for key in list(islice(waiting, max(0, room))):
+            del self._due[key]
+            task = asyncio.create_task(self._handle(key), name=f"reconcile {key}")
+            self._running[key] = task
 
     async def _handle(self, key: str) -> None:
         self._due.pop(key, None)  # what it was woken for before it began, it sees now
