@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Union
 
+from ..protocol.errors import FailedPrecondition, InvalidArgument
 from .address import Address
 from .response import PATIENCE_S, ConnectionLost, Response, TimedOut
 
@@ -52,6 +53,32 @@ def size_of(part: Part) -> int:
     return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
+def _trust() -> ssl.SSLContext:
+    """Whose certificates are believed. Raises ``InvalidArgument`` where the user's own file is none."""
+    context = ssl.create_default_context()
+    bundle = os.environ.get("CUMULUS_CA_BUNDLE")
+    try:
+        if bundle:
+            context.load_verify_locations(cafile=bundle)
+    except OSError as error:
+        raise InvalidArgument(
+            f"CUMULUS_CA_BUNDLE names {bundle}, which cannot be used: {error.strerror or error}",
+            next="Name a PEM file with the certificates of those to trust.",
+        ) from None
+    return context
+
+
+def _secured(raw: socket.socket, context: ssl.SSLContext, address: Address) -> socket.socket:
+    """TLS over a connected socket. Raises ``FailedPrecondition``: to ask again would change nothing."""
+    try:
+        return context.wrap_socket(raw, server_hostname=address.host)
+    except ssl.SSLCertVerificationError as error:
+        raise FailedPrecondition(
+            f"The certificate of {address.host}:{address.port} is not trusted: {error.verify_message}",
+            next="Name the file of its authority's certificate in CUMULUS_CA_BUNDLE.",
+        ) from None
+
+
 class Connection:
     """A socket to one relay; used by one thread at a time."""
 
@@ -60,15 +87,12 @@ class Connection:
         self.wait = wait
         self._buffer = bytearray()
         self._open_response: Response | None = None
+        context = _trust() if address.tls else None
         raw = socket.create_connection((address.host, address.port), timeout=CONNECT_TIMEOUT_S)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if address.tls:
-            context = ssl.create_default_context()
-            if bundle := os.environ.get("CUMULUS_CA_BUNDLE"):
-                context.load_verify_locations(cafile=bundle)
-            self._socket: socket.socket = context.wrap_socket(raw, server_hostname=address.host)
-        else:
-            self._socket = raw
+        self._socket: socket.socket = raw
+        if context is not None:
+            self._socket = _secured(raw, context, address)
         self._socket.settimeout(PATIENCE_S)
         self._poll = select.poll()
         self._poll.register(self._socket.fileno(), select.POLLIN)

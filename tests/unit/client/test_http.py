@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from cumulus_jupyter.protocol.errors import (
     Unavailable,
 )
 from cumulus_jupyter.protocol.program import Program
+from cumulus_server.door.certificate import Certificate
 from tests.fakes.client_relay import TOKEN, FakeRelay, fake_relay
 
 #: Where nobody listens, and nobody else's test will.
@@ -83,8 +86,28 @@ def test_a_web_page_is_no_relay(status: int) -> None:
             Http(lambda lost: endpoint).call("GET", "health")
 
 
+def test_a_certificate_counts_only_once_it_is_vouched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUMULUS_CA_BUNDLE", raising=False)
+    certificate = Certificate(tmp_path, "127.0.0.1")
+    (tmp_path / "ca.pem").write_text(certificate.ensure())
+    with web_page(404, certificate.context()) as url:
+        endpoint = Endpoint(url, TOKEN)
+        http = Http(lambda lost: endpoint)
+        with pytest.raises(FailedPrecondition, match=r"not trusted.*CUMULUS_CA_BUNDLE"):
+            http.call("GET", "health")
+        monkeypatch.setenv("CUMULUS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+        with pytest.raises(InvalidArgument, match=r"nowhere\.pem.*No such file"):
+            http.call("GET", "health")
+        monkeypatch.setenv("CUMULUS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        with pytest.raises(NotFound):
+            http.call("GET", "health")
+        http.close()
+
+
 @contextmanager
-def web_page(status: int) -> Iterator[str]:
+def web_page(status: int, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The address of a server that answers everything with the same page."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -98,11 +121,20 @@ def web_page(status: int) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass
+
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            secured = tls.wrap_socket(request, server_side=True) if tls else request
+            super().finish_request(secured, client_address)
+            secured.close()
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/"
+            yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/"
         finally:
             server.shutdown()
             thread.join()
