@@ -54,7 +54,7 @@ class Swarmed:
         """How many jobs are in these states (on this worker) now."""
         return sum(job["state"] in states and worker in ("", job["worker"]) for job in self.jobs())
 
-    def until(self, state: str, count: int = 1, worker: str = "", timeout_s: float = LIMIT_S) -> None:
+    def until(self, state: str, count: int = 1, worker: str = "", timeout_s: float = 3 * LIMIT_S) -> None:
         """Wait until so many jobs are in a state."""
         assert wait_for(lambda: self.count(state, worker=worker) >= count, timeout_s, 0.1), self.jobs()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import docker.errors
 
 from cumulus_server.executors.base import StartRequest
 from cumulus_server.executors.containers.environments import volume_name
@@ -79,6 +80,20 @@ class SwarmHarness:
             filters["name"] = container_name(request.job_id, request.attempt)
         found: list[dict[str, Any]] = self.workers[worker].api.containers(all=True, filters=filters)
         return found
+
+    def change(self, worker: str, **wanted: Any) -> dict[str, Any]:
+        """Change what the Swarm is told of a worker, such as its ``Labels``; what it was told before."""
+        api = self.manager.api
+        while True:
+            (node,) = [each for each in api.nodes() if each["Description"]["Hostname"] == worker]
+            before: dict[str, Any] = node["Spec"]
+            try:
+                api.update_node(node["ID"], node["Version"]["Index"], {**before, **wanted})
+            except docker.errors.APIError as error:
+                if "out of sequence" in str(error):  # what Swarm itself knows of it has changed meanwhile
+                    continue
+                raise
+            return before
 
     def logs(self, request: StartRequest) -> bytes:
         """What the manager itself answers for the output of an attempt."""

@@ -271,18 +271,18 @@ async def test_simulated_devices_are_told_and_change(swarm: SwarmHarness, relay:
 
 
 async def test_a_label_is_a_capability_at_once(swarm: SwarmHarness, relay: Relay) -> None:
-    nodes = swarm.manager.api.nodes(filters={"role": "worker"})
-    (node,) = [each for each in nodes if each["Description"]["Hostname"] == "worker2"]
-    before = relay.changes
-    update = swarm.manager.api.update_node
-    update(node["ID"], node["Version"]["Index"], {**node["Spec"], "Labels": {"rack": "r7"}})
+    changes = relay.changes
+    before = await asyncio.to_thread(swarm.change, "worker2", Labels={"rack": "r7"})
     try:
-        await until(lambda: relay.changes > before)
-        found = {worker.id: worker for worker in await relay.executor.fingerprint()}
-        assert {"rack", "rack:r7"} <= found["worker2"].capabilities
+        found: set[str] = set()
+        async with asyncio.timeout(LIMIT_S):
+            while not {"rack", "rack:r7"} <= found:
+                await asyncio.sleep(0.05)
+                workers = {worker.id: worker for worker in await relay.executor.fingerprint()}
+                found = set(workers["worker2"].capabilities)
+        await until(lambda: relay.changes > changes)
     finally:
-        now = swarm.manager.api.inspect_node(node["ID"])
-        update(node["ID"], now["Version"]["Index"], {**now["Spec"], "Labels": {}})
+        await asyncio.to_thread(swarm.change, "worker2", Labels=before.get("Labels") or {})
 
 
 async def test_an_engine_that_is_no_manager_says_what_to_do(swarm: SwarmHarness, engine: str) -> None:

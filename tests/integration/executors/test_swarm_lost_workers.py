@@ -14,7 +14,6 @@ from tests.contract.swarm_harness import SwarmHarness
 from tests.contract.work import PATIENT, SHORT, STUBBORN
 from tests.patience import LIMIT_S
 from tests.rig import Rig
-from tests.rig.docker import docker
 
 WORKER = "worker2"
 
@@ -71,23 +70,18 @@ async def _worker(fingerprint: object) -> Worker:
     return found
 
 
-def set_availability(swarm: SwarmHarness, availability: str) -> None:
-    """Whether Swarm uses the worker: "active", "pause" or "drain"."""
-    docker("node", "update", "--availability", availability, WORKER, host=swarm.rig.manager_host)
-
-
 async def test_a_drained_worker_takes_nothing_new(swarm: SwarmHarness) -> None:
     executor = swarm.make()
     await executor.open(Ends(), lambda: None)
     await executor.settled.wait()
     try:
         for availability, word in (("drain", "drained"), ("pause", "paused")):
-            await asyncio.to_thread(set_availability, swarm, availability)
+            await asyncio.to_thread(swarm.change, WORKER, Availability=availability)
             async with asyncio.timeout(LIMIT_S):
                 while word not in (await _worker(executor.fingerprint)).message:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
     finally:
-        await asyncio.to_thread(set_availability, swarm, "active")
+        await asyncio.to_thread(swarm.change, WORKER, Availability="active")
     await executor.close()
 
 
@@ -98,13 +92,13 @@ async def test_the_end_of_what_runs_on_a_drained_worker_is_told(swarm: SwarmHarn
     request = swarm.request(PATIENT, worker=WORKER)
     handle = await executor.start(request)
     await swarm.running(request)
-    await asyncio.to_thread(set_availability, swarm, "drain")
+    await asyncio.to_thread(swarm.change, WORKER, Availability="drain")
     try:
         ended = await ends.of(request)
         assert not ended.status.alive and ended.status.message
         await executor.destroy(handle)
     finally:
-        await asyncio.to_thread(set_availability, swarm, "active")
+        await asyncio.to_thread(swarm.change, WORKER, Availability="active")
     await executor.close()
     await swarm.nothing_left()
 

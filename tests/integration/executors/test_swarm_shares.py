@@ -50,14 +50,11 @@ async def swarm(rig: Rig, job_image: str, tmp_path: Path) -> AsyncIterator[Swarm
 def worker(swarm: SwarmHarness) -> Iterator[str]:
     """A worker whose node has the labels of a host with devices, and the folder of an MPS daemon."""
     name = swarm.rig.workers[0]
-    (node,) = [each for each in swarm.manager.nodes.list() if each.attrs["Description"]["Hostname"] == name]
-    labels = node.attrs["Spec"].get("Labels") or {}
-    node.update({**node.attrs["Spec"], "Labels": {**labels, **labels_of(PROBE)}})
+    labels = swarm.change(name, Labels=labels_of(PROBE)).get("Labels") or {}
     on_machine(swarm, name, f"mkdir -p {PIPE} && touch {PIPE}/control")
     yield name
     on_machine(swarm, name, f"rm -rf {PIPE}")
-    node.reload()
-    node.update({**node.attrs["Spec"], "Labels": labels})
+    swarm.change(name, Labels=labels)
 
 
 def on_machine(swarm: SwarmHarness, worker: str, script: str) -> None:
