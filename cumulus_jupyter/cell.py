@@ -178,6 +178,10 @@ def conclude(session: Session, job_id: str, outcome: Outcome, allow_pickle: bool
         if failure is not None:
             raise failure from None
         raise
+    except KeyboardInterrupt:
+        said = "The job has ended; what it left was not brought here"
+        hint = f"%cumulus result {job_id} brings it."
+        raise JobInterrupted(said, hint, job_id) from None
     for name in values.deleted:
         session.namespace.pop(name, None)
     if values.names:

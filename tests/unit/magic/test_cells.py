@@ -205,6 +205,19 @@ def test_a_job_that_ends_well_in_spite_of_it_has_its_result(run: Any, relay: Fak
     assert run("%%cumulus\n7\n") == 7
 
 
+def test_what_an_ended_job_left_can_be_had_after_a_stop(
+    run: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: Any, **more: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(JobInterrupted, match="has ended"):
+        patch.setattr(cell, "read_values", interrupted)
+        run("%%cumulus\n42\n")
+    assert "%cumulus result job1 brings it." in capsys.readouterr().out
+    assert run("%cumulus result job1") == 42
+
+
 def test_stopping_an_attached_cell_leaves_the_job_alone(run: Any, relay: FakeRelay) -> None:
     relay.jobs["abc"] = [state("RUNNING")]
     relay.on_stream = stop_button
