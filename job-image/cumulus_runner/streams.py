@@ -21,12 +21,19 @@ _TOGETHER_S = 20e-6
 #: How long the supervisor may take to read them, on a machine that has much else to do.
 _RAW_PATIENCE_S = 1.0
 _LINE_BYTES = 4000
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=repr).encode
-
 #: Kinds of message: an event to pass on (an error or the result tell that the end is near), or
 #: something for the supervisor itself.
 EVENT_KIND, ERROR_KIND, RESULT_KIND, NOTE_KIND = b"e", b"x", b"r", b"n"
 _KINDS = {"error": ERROR_KIND, "result": RESULT_KIND}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and the like as JSON has them; of anything else what it says of itself."""
+    to_list = None if isinstance(value, type) else getattr(value, "tolist", None)
+    return repr(value) if to_list is None else to_list()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain).encode
 
 
 def event_text(event: Mapping[str, Any]) -> bytes:
@@ -44,7 +51,9 @@ def _as_json(value: Any) -> Any:
         return {str(key): _as_json(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_as_json(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else _as_json(_plain(value))
 
 
 def _escape(error: UnicodeError) -> Tuple[str, int]:

@@ -126,6 +126,12 @@ def test_progress_events(runner: ServedRunner) -> None:
     events = job.of_type("progress")
     assert events[0]["label"] == "work" and events[0]["total"] == 3 and events[0]["done"] == 0
     assert events[-1]["finished"] and events[-1]["done"] == 3
+    counted = runner.run(
+        "import numpy\nfrom cumulus_jupyter import progress\n"
+        "with progress(total=numpy.int64(3)) as bar: bar.update(numpy.float32(2))\n"
+        "del bar, numpy, progress"
+    )
+    assert [(event["done"], event["total"]) for event in counted.of_type("progress")][-1] == (2, 3)
 
 
 def test_error_on_the_notebooks_lines(runner: ServedRunner) -> None:

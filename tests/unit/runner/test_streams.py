@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 
+import numpy
 import pytest
 
 from cumulus_runner import streams
@@ -49,11 +50,12 @@ def test_an_interrupt_before_a_text_is_written_mixes_no_streams(
 
 
 def test_events_are_json_for_everybody() -> None:
-    event = {"a": [float("nan"), float("-inf"), 1.5], ("k", 1): "ü\ud83d", 2: {"x": {3}}, "e": "\U0001f600"}
+    numbers = [float("nan"), float("-inf"), 1.5, numpy.int64(2), numpy.float32("nan"), numpy.ones(2)]
+    event = {"a": numbers, ("k", 1): "ü\ud83d", 2: {"x": {3}}, "e": "\U0001f600"}
     text = event_text(event).decode("utf-8")
     assert "NaN" not in text and "Infinity" not in text
     assert json.loads(text) == {
-        "a": [None, None, 1.5],
+        "a": [None, None, 1.5, 2, None, [1, 1]],
         "('k', 1)": "ü\\ud83d",
         "2": {"x": "{3}"},
         "e": "\U0001f600",
