@@ -212,16 +212,17 @@ class Job(Future[Any]):
     # Following it
 
     def start(self, submission: Submission) -> None:
-        """Submit on a thread of the pool, and follow there. Called once, by ``CumulusClient``.
-
-        Where all threads follow others, it is submitted here: it must not wait for their end.
-        """
+        """Submit on a thread of the pool, and follow there. Called once, by ``CumulusClient``."""
         self._following = True
         pool = self._threads()
-        if pool.full:
-            self._id, _ = submit(self._http, submission, events=False)
+        if pool.full:  # It must not wait for the end of the jobs that all threads follow.
+            try:
+                self._id, _ = submit(self._http, submission, events=False)
+            except CumulusError as error:
+                self.set_exception(error)
+            else:
+                pool.run(lambda: self._follow_to_end(None))
             self._known.set()
-            pool.run(lambda: self._follow_to_end(None))
             return
         pool.begin_submission()
         pool.run(lambda: self._submit_and_follow(submission, pool))

@@ -127,6 +127,10 @@ def test_a_job_is_sent_though_every_thread_follows_another(relay: FakeRelay, htt
     for job in jobs:
         job.start(make_submission(Program("cell"), JobOptions()))
     assert [job.id for job in jobs] == ["job1", "job2"]
+    relay.refuse = (400, {"code": "INVALID_ARGUMENT", "message": "no", "next": "", "job_id": None})
+    refused = Job(http, pool=pool)
+    refused.start(make_submission(Program("cell"), JobOptions()))
+    assert isinstance(refused.exception(LIMIT_S), InvalidArgument)
     relay.add("job1", result(1), state("COMPLETED"))
     assert [job.result(LIMIT_S) for job in jobs] == [1, 2]
 
