@@ -59,7 +59,7 @@ export async function notebookPath(services: ServiceManager.IManager, origin: Or
   return null;
 }
 
-/** What a path may be below the server's root, likely ones first. The root may begin with `~`. */
+/** What a path may be below the server's root, likely ones first. The root may begin with `~`; Notebook 7 tells none. */
 export function candidates(told: string, root: string): string[] {
   const path = told.replace(/\\/g, '/');
   if (path === '') {
@@ -69,7 +69,7 @@ export function candidates(told: string, root: string): string[] {
     return [path];
   }
   const base = root.replace(/\\/g, '/').replace(/\/$/, '');
-  if (!base.startsWith('~')) {
+  if (root !== '' && !base.startsWith('~')) {
     return path.startsWith(`${base}/`) ? [path.slice(base.length + 1)] : [];
   }
   const below = `${base.slice(1)}/`;
