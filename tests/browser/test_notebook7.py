@@ -1,4 +1,4 @@
-"""Notebook 7, in short: the same card, which works as it does in JupyterLab."""
+"""Notebook 7, in short: the same card and sidebar, which work as they do in JupyterLab."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import artefacts
 from .cells import held as held_cell
 from .lab import JupyterServer
 from .notebook import Notebook
-from .parts import Card
+from .parts import Card, Sidebar
 
 
 @pytest.mark.parametrize("scale", [2])
@@ -45,3 +45,7 @@ def test_run_cancel_and_reload(
     expect(notebook.output(1)).to_contain_text("done")
     notebook.run_to_end(2)
     expect(notebook.output(2)).to_contain_text("43")
+
+    notebook.page.get_by_role("menuitem", name="View").click()
+    notebook.page.get_by_role("menuitem", name="Show Cumulus Jobs and Workers").click()
+    expect(Sidebar(notebook.page).job("second")).to_contain_text("done")
