@@ -69,7 +69,7 @@ def read_cell(
                 tree = ast.parse(text, title)
             compile(tree, title, "exec", flags=_FLAGS, dont_inherit=True)
         except SyntaxError as error:
-            raise _placed(error, title, line_offset) from None
+            raise _placed(error, text, title, line_offset) from None
         except ValueError as error:
             raise SyntaxError(str(error)) from None
     reader = StatementReader(transform=transform or _plain_transform, lazy_annotations=_LAZY)
@@ -101,17 +101,12 @@ def _is_silenced(source: str, last: ast.stmt) -> bool:
     return rest.lstrip().startswith(";")
 
 
-def _placed(error: SyntaxError, title: str, line_offset: int) -> SyntaxError:
-    """The same error, on the lines of the notebook's cell."""
-    error.filename = title
-    if error.lineno is not None:
-        error.lineno += line_offset
-        if error.end_lineno is not None:
-            error.end_lineno += line_offset
-        error.args = (
-            error.msg,
-            (title, error.lineno, error.offset, error.text, error.end_lineno, error.end_offset),
-        )
+def _placed(error: SyntaxError, text: str, title: str, line_offset: int) -> SyntaxError:
+    """The same error, on the lines of the notebook's cell, which its message may name too."""
+    try:
+        compile("\n" * line_offset + text, title, "exec", flags=_FLAGS, dont_inherit=True)
+    except SyntaxError as placed:
+        return placed
     return error
 
 

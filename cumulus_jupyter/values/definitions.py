@@ -88,7 +88,9 @@ def state(encoder: Encoder, obj: Any) -> Dict[str, Any]:
         items = {
             name: value
             for name, value in vars(obj).items()
-            if _is_plain(value) and not name.startswith("__") and name not in _MADE_BY_PYTHON
+            if (_is_plain(value) or _was_put_in(encoder, value))
+            and not name.startswith("__")
+            and name not in _MADE_BY_PYTHON
         }
     elif isinstance(obj, FunctionType) and _is_generic(obj):
         # What is for every object is the statement's own.
@@ -107,6 +109,12 @@ def state(encoder: Encoder, obj: Any) -> Dict[str, Any]:
     if not items:
         return {}
     return {"k": encoder.run(list(items)), "v": encoder.run(list(items.values()))}
+
+
+def _was_put_in(encoder: Encoder, member: Any) -> bool:
+    """Whether it is no function of the class statement, but one of the notebook's that was set later."""
+    own = isinstance(member, FunctionType) and "." not in member.__qualname__
+    return own and definition_of(encoder, member) is not None
 
 
 def _is_generic(function: Any) -> bool:

@@ -225,3 +225,9 @@ def test_a_null_byte_is_a_syntax_error() -> None:
 def test_a_cell_of_comments_names_nothing() -> None:
     found = read_cell("# nothing\n")
     assert (found.reads, found.writes, found.has_result) == ((), (), False)
+
+
+def test_a_message_that_names_a_line_names_the_notebook_cells() -> None:
+    with pytest.raises(IndentationError, match="on line 2") as caught:
+        read_cell("def f():\nx = 1", line_offset=1)
+    assert caught.value.lineno == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import linecache
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -268,4 +269,17 @@ def test_a_definition_is_known_by_its_name_too() -> None:
     job = Job({"held": space["held"]}, globals=space)
     assert job["Point"] is type(job["held"][0])
     assert "Other" not in Job({"held": space["held"]}, globals={**space, "Point": int, "Other": 1}).namespace
+    notebook.forget()
+
+
+def test_a_method_that_is_put_into_a_class_there_is_in_it_here() -> None:
+    notebook = Notebook()
+    space = notebook.run("class Bare:\n    def hello(self): return 1")
+    job = Job({"Bare": space["Bare"]}, globals=space)
+    source = "def more(self): return self.hello() + 1"
+    exec(compile(source, "<more>", "exec"), job.namespace)
+    linecache.cache["<more>"] = (len(source), None, [source], "<more>")
+    job["Bare"].more = job["more"]
+    job.back(space, source=source)
+    assert space["Bare"]().more() == 2
     notebook.forget()
