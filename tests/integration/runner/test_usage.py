@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cumulus_runner.processes import descendants
+import pytest
+
+from cumulus_runner import processes
 from tests.fakes.runner_relay import FakeJob
 from tests.fakes.served_runner import ServedRunner
 
@@ -47,13 +49,19 @@ def test_processes_that_left_the_jobs_session_count_too(runner: ServedRunner, tm
     run_until_told(runner, tmp_path / "told", begin, least_bytes=350_000_000)
 
 
-def test_processes_that_have_ended_have_used_what_they_have() -> None:
+@pytest.mark.parametrize("kernel_lists_children", [True, False])
+def test_processes_that_have_ended_have_used_what_they_have(
+    monkeypatch: pytest.MonkeyPatch, kernel_lists_children: bool
+) -> None:
     burn = "import time\nwhile time.process_time() < 0.1: pass"
     burnt = f"import subprocess, sys\nfor _ in range(3): subprocess.run([sys.executable, '-c', {burn!r}])"
     command = [sys.executable, "-c", f"{burnt}\nprint(flush=True)\nsys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin and process.stdout and process.stdout.readline()
-        facts = descendants(os.getpid())[process.pid]
+        if not kernel_lists_children:
+            monkeypatch.setattr(processes.os.path, "exists", lambda path: False)
+        facts = processes.descendants(os.getpid())[process.pid]
+        monkeypatch.undo()
         process.stdin.close()
     assert facts["cpu_ticks"] >= 0.3 * os.sysconf("SC_CLK_TCK") and facts["parent"] == os.getpid()
 
