@@ -15,6 +15,7 @@ from . import buffers
 from .atoms import read_atom
 from .graph import broken, kind_of, lacking, read_graph
 from .model import Decoded
+from .reports import NEXT_THERE
 from .sequences import references, unpack
 from .trust import Trust, Unresolved
 
@@ -267,7 +268,7 @@ class Decoder:
 
     def _fail(self, number: int, reason: str) -> None:
         if not self.trust.tolerant:
-            raise InvalidArgument(f"A value cannot be rebuilt here: {reason}")
+            raise InvalidArgument(f"A value cannot be rebuilt here: {reason}", next=NEXT_THERE)
         self.failed[number] = reason
         self._state[number] = _FAILED
 

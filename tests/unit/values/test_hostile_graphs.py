@@ -174,8 +174,9 @@ def test_a_pickle_is_not_loaded_unasked(tmp_path: Any) -> None:
             return open, (str(tmp_path / "touched"), "w")
 
     node = {"t": "pickle", "b": "b0", "bufs": [], "py": [3, 11], "refs": []}
-    with pytest.raises(InvalidArgument, match="pickle"):
+    with pytest.raises(InvalidArgument, match="pickle") as caught:
         decode(graph(node), {"b0": pickle.dumps(Evil())}, allow_pickle=False)
+    assert "inside the cell" in caught.value.next
     applied = apply_changes(
         graph(node), {"b0": pickle.dumps(Evil())}, {}, allow_pickle=False, namespace={}, known_source="x = 1"
     )
