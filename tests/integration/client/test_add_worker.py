@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tests.fakes.client_relay import TOKEN, FakeRelay, fake_relay
+from tests.homes import fresh_home
 from tests.patience import LIMIT_S
 
 
@@ -40,7 +41,8 @@ def test_what_the_relay_refuses_is_told_with_what_to_do() -> None:
 
 
 def test_where_no_relay_runs_it_is_said_how_to_start_one() -> None:
-    done = add_worker()
+    with fresh_home() as nobodys:
+        done = add_worker(HOME=str(nobodys.path))
     assert (done.returncode, done.stdout) == (1, "")
     assert "No relay was found" in done.stderr and "jupyter cumulus" in done.stderr
     assert add_worker("now").returncode == 2

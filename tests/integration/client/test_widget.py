@@ -212,7 +212,7 @@ def test_the_log_and_the_text_before_it(page: Page, gate: Path) -> None:
     many = "for n in range(40_000): print(f'line {n:6}')"
     shown = page.run(held(gate, many), react)
     first, before = page.heard("log")[0]["text"], page.heard("earlier")[0]["text"]
-    assert first.startswith("line ") and first.endswith("\n")
+    assert first.startswith("line ")  # how far it goes, depends on how busy the machine is
     joint = int(first.split()[1])
     assert before.startswith("line ") and before.endswith(f"line {joint - 1:6}\n")
     updates = [each for each in shown if each.kind == "update_display_data"]
