@@ -16,6 +16,7 @@ from tests.patience import LIMIT_S
 from .artefacts import ROOT
 
 Scheme = Literal["light", "dark"]
+_CALM = Path(__file__).with_name("calm_chromium.py")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -39,11 +40,10 @@ _HTML = "<!doctype html><html lang=en><title>A blank page</title><body></body></
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """A Chromium with a profile of its own, ended afterwards."""
-    found = shutil.which("chromium")
-    assert found, "Chromium is missing. Install it: sudo apt-get install chromium"
+    assert shutil.which("chromium"), "Chromium is missing. Install it: sudo apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found, args=list(FLAGS), chromium_sandbox=False, timeout=LIMIT_MS
+            executable_path=_CALM, args=list(FLAGS), chromium_sandbox=False, timeout=LIMIT_MS
         )
         try:
             yield browser
