@@ -33,6 +33,10 @@ _COMPARED = {
 }  # fmt: skip
 
 
+#: What all groupings, windows and resamplers of pandas are: they keep what they have worked out, and no more.
+_LAZY = ("pandas.core.base", "SelectionMixin")
+
+
 class Tracker(Encoder):
     """An encoder that knows the objects of an earlier graph."""
 
@@ -78,6 +82,8 @@ class Tracker(Encoder):
             for slot in old.get("refs", ()):
                 self.refs.append(slot[0])
                 self._pend(slot[0])
+            if any((cls.__module__, cls.__name__) == _LAZY for cls in type(obj).__mro__):
+                return True
             known = self.before.digests.get(number)
             return known is None or digest(self.before, obj) in (known, None)
         mark = len(self.blobs)
