@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: The largest body that is read before it is known whose it is: a claim. Others are authorized first.
 _BODY_LIMIT_BYTES = 64 << 10
+#: How long a connection may ask nothing. Runners report every few seconds and dial again; strangers may not
+#: hold the relay's files open.
+IDLE_S = 120.0
 
 
 class Elsewhere(BearerHandler):
@@ -39,7 +42,12 @@ class Listener:
         served = runner_routes(relay) if context is None else network_routes(relay)
         routes: list[Any] = [*served, (r".*", Elsewhere, {"relay": relay})]
         self.port: int = listening.getsockname()[1]
-        self._server = HTTPServer(Application(routes), ssl_options=context, max_body_size=_BODY_LIMIT_BYTES)
+        self._server = HTTPServer(
+            Application(routes),
+            ssl_options=context,
+            max_body_size=_BODY_LIMIT_BYTES,
+            idle_connection_timeout=IDLE_S,
+        )
         self._server.add_socket(listening)
 
     async def close(self) -> None:
