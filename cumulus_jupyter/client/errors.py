@@ -42,8 +42,24 @@ class CellSyntaxError(SyntaxError):
     """The cell, or something it ran there, is not Python. Shown by ``view.failure``."""
 
 
-#: People know it by this name.
-CellSyntaxError.__name__ = "SyntaxError"
+class CellIndentationError(CellSyntaxError, IndentationError):
+    """The same for what is not Python by its indentation."""
+
+
+class CellTabError(CellIndentationError, TabError):
+    """The same for what mixes tabs and spaces."""
+
+
+_SHOWN_AS = {SyntaxError: CellSyntaxError, IndentationError: CellIndentationError, TabError: CellTabError}
+for _known, _shown in _SHOWN_AS.items():
+    # People know it by this name.
+    _shown.__name__ = _known.__name__
+
+
+def cell_syntax_error(error: SyntaxError) -> SyntaxError:
+    """The same error, shown as IPython shows one of a cell; one of the user's own class stays itself."""
+    shown = _SHOWN_AS.get(type(error))
+    return error if shown is None else shown(*error.args)
 
 
 class RemoteTraceback(Exception):
@@ -81,8 +97,8 @@ def exception_of(
     raised = _own_exception(error, namespace or {}, source)
     if raised is None:
         raised = RemoteError(error.name, error.value, job_id=job_id)
-    if type(raised) is SyntaxError:
-        raised = CellSyntaxError(*raised.args)
+    if isinstance(raised, SyntaxError):
+        raised = cell_syntax_error(raised)
     if error.traceback:
         raised.__dict__["_render_traceback_"] = Rendered(list(error.traceback))
         raised.__cause__ = RemoteTraceback("\n".join(error.traceback))

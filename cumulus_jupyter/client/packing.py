@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..protocol.errors import PayloadTooLarge
 from ..protocol.jobs import Health, Origin
 from .connection import Part, size_of
-from .errors import CellSyntaxError
+from .errors import cell_syntax_error
 from .origin import origin_of
 from .outcome import NOWHERE, Home
 from .submission import PYTHON, JobOptions, Submission, make_submission
@@ -50,7 +50,7 @@ def pack_cell(request: CellRequest, options: JobOptions, health: Health, *, dry_
     try:
         packaged = _package_cell(request, options, health, dry_run)
     except SyntaxError as error:
-        raise CellSyntaxError(error.msg, (error.filename, error.lineno, error.offset, error.text)) from None
+        raise cell_syntax_error(error) from None
     if dry_run:
         from ..packaging import dry_run_report
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from cumulus_jupyter.client.errors import CellSyntaxError, RemoteError, Rendered, exception_of
+from cumulus_jupyter.client.errors import (
+    CellSyntaxError,
+    RemoteError,
+    Rendered,
+    cell_syntax_error,
+    exception_of,
+)
 from cumulus_jupyter.protocol.events import Error
 
 
@@ -86,6 +92,23 @@ def test_arguments_that_cannot_be_decoded_are_replaced_by_the_text() -> None:
 
 def test_a_syntax_error_is_one_that_shows_where_it_was() -> None:
     assert isinstance(made("SyntaxError", "bad", "bad"), CellSyntaxError)
+
+
+@pytest.mark.parametrize("kind", [SyntaxError, IndentationError, TabError])
+def test_a_syntax_error_keeps_its_class_and_place(kind: type[SyntaxError]) -> None:
+    place = ("Cell In[2]", 3, 5, "x = 3\n", 3, 9)
+    shown = cell_syntax_error(kind("bad", place))
+    assert isinstance(shown, CellSyntaxError) and isinstance(shown, kind)
+    assert type(shown).__name__ == kind.__name__
+    assert (shown.filename, shown.lineno, shown.offset, shown.text, shown.end_offset) == (*place[:4], 9)
+
+
+def test_a_syntax_error_of_ones_own_stays_itself() -> None:
+    class Own(SyntaxError):
+        pass
+
+    error = Own("bad")
+    assert cell_syntax_error(error) is error
 
 
 class Detailed(Exception):
