@@ -62,10 +62,9 @@ def read_cell(
                 tree = ast.parse(source)
             except (SyntaxError, ValueError):
                 tree = None
-        if tree is None:
-            text = (transform or _plain_transform)(source)
         try:
             if tree is None:
+                text = (transform or _plain_transform)(source)
                 tree = ast.parse(text, title)
             compile(tree, title, "exec", flags=_FLAGS, dont_inherit=True)
         except SyntaxError as error:
@@ -106,8 +105,11 @@ def _placed(error: SyntaxError, text: str, title: str, line_offset: int) -> Synt
     try:
         compile("\n" * line_offset + text, title, "exec", flags=_FLAGS, dont_inherit=True)
     except SyntaxError as placed:
-        return placed
-    return error
+        if type(placed) is type(error):
+            return placed
+    # IPython could not translate it, so that the text still has its magics, which Python minds first.
+    line = None if error.lineno is None else error.lineno + line_offset
+    return type(error)(error.msg, (title, line, error.offset, error.text))
 
 
 def _plain_transform(source: str) -> str:

@@ -217,6 +217,13 @@ def test_syntax_errors_are_on_the_notebooks_lines(source: str, line: int) -> Non
     assert (caught.value.filename, caught.value.lineno) == ("Cell In[7]", line)
 
 
+@pytest.mark.parametrize("before", ["", "%time 1\n", "!ls\n"])
+def test_an_indentation_that_ipython_minds_is_on_the_notebooks_lines_too(before: str) -> None:
+    with pytest.raises(IndentationError, match="unindent does not match") as caught:
+        read_cell(f"{before}if x:\n    y = 1\n  z = 2", title="Cell In[7]", line_offset=1)
+    assert (caught.value.filename, caught.value.lineno) == ("Cell In[7]", 4 + bool(before))
+
+
 def test_a_null_byte_is_a_syntax_error() -> None:
     with pytest.raises(SyntaxError):
         read_cell("x = '\0'")
