@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional
 
 from cumulus_jupyter import values
 
-from .plain_shell import PlainShell
+from .plain_shell import PlainShell, unended
 
 _ARGS_LIMIT_BYTES = 64 * 1024
 _WHERE_TO_WRITE = (
@@ -24,14 +24,14 @@ def describe_error(error: BaseException, shell: PlainShell) -> Dict[str, Any]:
     try:
         lines = shell.format_error(error)
     except BaseException:
-        lines = traceback.format_exception(cls, error, error.__traceback__)
+        lines = unended(traceback.format_exception(cls, error, error.__traceback__))
     if isinstance(error, OSError) and error.errno == errno.EROFS and _root_is_read_only():
         lines = [*lines, _WHERE_TO_WRITE]
     return {
         "type": "error",
         "name": cls.__name__,
         "value": _text_of(error),
-        "traceback": [line.rstrip("\n") for line in lines],
+        "traceback": lines,
         "module": cls.__module__ or "",
         "qualname": cls.__qualname__,
         "args": _kept_graph(error),

@@ -90,16 +90,21 @@ class PlainShell:
             show_figures(self.console)
 
     def format_error(self, error: BaseException) -> List[str]:
-        """The traceback as lines, from the cell's own frame on."""
+        """The traceback as texts to put one below the other, from the cell's own frame on."""
         import traceback
 
-        return traceback.format_exception(type(error), error, user_traceback(error))
+        return unended(traceback.format_exception(type(error), error, user_traceback(error)))
 
     def bundle_of(self, value: object) -> Dict[str, Any]:
         """How a value shows itself."""
         from .display import bundle_of
 
         return bundle_of(value)[0]
+
+
+def unended(lines: List[str]) -> List[str]:
+    """Python's traceback without its line ends. IPython's ends a frame with a blank line, which is meant."""
+    return [line.rstrip("\n") for line in lines]
 
 
 def user_traceback(error: BaseException) -> Optional[types.TracebackType]:

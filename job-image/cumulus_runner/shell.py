@@ -22,7 +22,7 @@ from traitlets.config import Config
 from .compiling import title_of
 from .display import clean_bundle
 from .inline_figures import choose_backend
-from .plain_shell import PlainShell, user_traceback
+from .plain_shell import PlainShell, unended, user_traceback
 from .streams import Console
 
 if TYPE_CHECKING:
@@ -195,11 +195,12 @@ class IPythonShell(PlainShell):
         """IPython's own traceback, from the cell's own frame on."""
         trace = user_traceback(error)
         if trace is None and not isinstance(error, SyntaxError):
-            lines = traceback.format_exception_only(type(error), error)  # it began before the cell did
+            # It began before the cell did.
+            lines = unended(traceback.format_exception_only(type(error), error))
         elif trace is None:
             lines = self._ipython.SyntaxTB.structured_traceback(type(error), error, [])
         elif _has_group(error):
-            lines = traceback.format_exception(type(error), error, trace)
+            lines = unended(traceback.format_exception(type(error), error, trace))
         else:
             lines = self._ipython.InteractiveTB.structured_traceback(type(error), error, trace, 0)
         return [str(line) for line in lines]

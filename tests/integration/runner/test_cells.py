@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tests.fakes.served_runner import ServedRunner, result_values
 
@@ -148,6 +149,14 @@ def test_error_on_the_notebooks_lines(runner: ServedRunner) -> None:
     assert result_values(job)["before"] == 1
     assert job.outcome is not None and job.outcome["state"] == "FAILED"
     assert job.outcome["message"] == "ValueError: ('bad', 7)"
+
+
+def test_frames_of_an_error_are_apart_as_in_ipython(runner: ServedRunner) -> None:
+    shown = "\n".join(runner.run("def f():\n    1 / 0\nf()").error["traceback"])
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert "----> 3 f()\n\nCell In" in plain and "1 / 0\n\nZeroDivisionError" in plain
+    group = runner.run("raise ExceptionGroup('two', [KeyError('k')])").error
+    assert not any(line.endswith("\n") for line in group["traceback"])
 
 
 def test_error_inside_a_magic_fails_the_cell(runner: ServedRunner) -> None:
