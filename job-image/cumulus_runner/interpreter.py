@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .streams import Console
 
@@ -76,6 +77,7 @@ def settle_in(console: Console) -> None:
     from cumulus_jupyter.progress_bar import set_hook
 
     builtins.input = _nobody_to_ask
+    sys.breakpointhook = _nobody_at_the_breakpoint
     set_hook(console.event)
     sys.argv[:] = [""]
     # Typeshed has the originals as constants, and streams as the interpreter's own class.
@@ -88,4 +90,13 @@ def settle_in(console: Console) -> None:
 def _nobody_to_ask(prompt: object = "") -> NoReturn:
     raise EOFError(
         "input() has nobody to ask: this cell runs elsewhere. Set a variable in the notebook and use it here."
+    )
+
+
+def _nobody_at_the_breakpoint(*args: object, **kwargs: object) -> Any:
+    """Python's debugger would end the cell at once, and IPython says nothing of that."""
+    if os.environ.get("PYTHONBREAKPOINT"):
+        return sys.__breakpointhook__(*args, **kwargs)
+    raise EOFError(
+        "breakpoint() has nobody to ask: this cell runs elsewhere. Run it in the notebook to step through it."
     )

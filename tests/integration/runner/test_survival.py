@@ -126,7 +126,7 @@ def test_processor_limit(runner: ServedRunner) -> None:
     assert result_values(job)["@result"] == (1, "1")
 
 
-@pytest.mark.parametrize("code", ["input('name? ')", "import getpass; getpass.getpass()"])
+@pytest.mark.parametrize("code", ["input('name? ')", "import getpass; getpass.getpass()", "breakpoint()"])
 def test_nobody_answers_input(runner: ServedRunner, code: str) -> None:
     job = runner.run(code)
     assert job.error["name"] == "EOFError"
