@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -65,9 +66,9 @@ def test_shares_of_two_workers(
         for name, gpu in shares.items()
     }
     for name in shares:
-        expect(sidebar.job(name)).to_contain_text("running")
+        expect(sidebar.job(name)).to_contain_text(re.compile("running.*MiB"))
     waiting = relay.submit("1", name="big", resources={"gpu": 1, "duration_s": 600})
-    expect(sidebar.job("big")).to_contain_text("queue")
+    expect(sidebar.job("big")).to_contain_text("waiting for a whole GPU")
     for name, job_id in jobs.items():
         expect(sidebar.worker(relay.job(job_id)["worker"])).to_contain_text(name)
     artefacts.picture(notebook.page, "sidebar-two-workers")
