@@ -53,6 +53,27 @@ def test_running_here_takes_the_line_away(lab: JupyterServer, open_notebook: Cal
     assert notebook.page.evaluate(SOURCES)[0] == "1 + 1"
 
 
+def test_an_amount_that_the_menu_lacks_is_kept(
+    lab: JupyterServer, open_notebook: Callable[..., Notebook]
+) -> None:
+    cell = "%%cumulus --gpu {tenths / 10} --name filled\n6 * 7"
+    notebook = open_notebook(lab, "tenths = 3", cell)
+    notebook.run_to_end(0)
+    menu = _menu(notebook, 1)
+    written = menu.get_by_role("radio", name="{tenths / 10} GPU, as the cell says")
+    expect(written).to_be_checked()
+    expect(written).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    notebook.wait_done(1)
+    assert notebook.page.evaluate(SOURCES)[1] == cell
+    job = lab.relay.insist("GET", "jobs?limit=1").json["jobs"][0]
+    assert (job["name"], job["resources"]["gpu"]) == ("filled", 0.3)
+    menu = _menu(notebook, 1)
+    menu.get_by_role("radio", name="0.5 GPU").check(force=True)
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.cell(1).locator(".cm-content")).to_contain_text("%%cumulus --gpu 0.5 --name filled")
+
+
 def test_the_default_time_is_told_in_hours(
     lab: JupyterServer, open_notebook: Callable[..., Notebook]
 ) -> None:
@@ -104,6 +125,7 @@ def test_escape_changes_nothing(lab: JupyterServer, open_notebook: Callable[...,
         ),
         ("\n\n%%cumulus --duration 60 --quiet\nx = 1", None, None, "\n\n%%cumulus --quiet\nx = 1"),
         ("x = '''\n%%cumulus\n'''", "1", None, "%%cumulus --gpu 1\nx = '''\n%%cumulus\n'''"),
+        ("%%cumulus --gpu {a + b}\nx = 1", "0.5", None, "%%cumulus --gpu 0.5\nx = 1"),
         ("%%cumulusly\nx", "1", None, "%%cumulus --gpu 1\n%%cumulusly\nx"),
     ],
 )

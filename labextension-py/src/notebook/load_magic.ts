@@ -2,12 +2,16 @@
 
 import type { ICodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import { KernelAPI, type Kernel } from '@jupyterlab/services';
 
 import { reprIn } from './kernel_question';
 
 const LINE = '%load_ext cumulus_jupyter';
 const LOADS = /^\s*%(load_ext|reload_ext)\s+cumulus_jupyter\b/m;
 const USES = /^\s*%%cumulus\b/;
+/** A kernel of such a status is idle soon, unless it is one that this page does not know to be busy. */
+const BEGINS = new Set<Kernel.Status>(['unknown', 'starting', 'restarting', 'autorestarting']);
+const BEGINS_MS = 8000;
 const KNOWN = `'cumulus' in get_ipython().magics_manager.magics['cell']`;
 
 /**
@@ -23,8 +27,13 @@ export async function loadMagic(panel: NotebookPanel): Promise<void> {
   // A busy kernel answers too late to be waited for; what is sent now it reads before the cell. Its status
   // alone does not tell: a widget that is opened in a running cell makes it "idle".
   const running = runningSources(panel);
-  if (running.some(source => USES.test(source))) {
+  if (kernel && running.some(source => USES.test(source))) {
+    // Its job may be one that the kernel before a restart sent: then this one lacks the magic.
+    kernel.requestExecute({ code: LINE, silent: true, store_history: false });
     return;
+  }
+  if (kernel && running.length === 0) {
+    await begun(kernel);
   }
   const busy = kernel?.status !== 'idle' || running.length > 0;
   if (kernel && !busy && (await reprIn(kernel, KNOWN)) === 'True') {
@@ -36,6 +45,34 @@ export async function loadMagic(panel: NotebookPanel): Promise<void> {
     const future = kernel.requestExecute({ code: LINE, silent: true, store_history: false });
     await (busy ? undefined : future.done);
   }
+}
+
+/** Wait for a kernel that begins to be idle, a while at most. */
+async function begun(kernel: Kernel.IKernelConnection): Promise<void> {
+  if (!BEGINS.has(kernel.status) || (kernel.status === 'unknown' && (await isBusy(kernel)))) {
+    return;
+  }
+  await new Promise<void>(resolve => {
+    const end = (): void => {
+      clearTimeout(timer);
+      kernel.statusChanged.disconnect(look);
+      resolve();
+    };
+    const look = (): void => {
+      if (kernel.isDisposed || kernel.status === 'idle' || kernel.status === 'dead') {
+        end();
+      }
+    };
+    const timer = setTimeout(end, BEGINS_MS);
+    kernel.statusChanged.connect(look);
+    look();
+  });
+}
+
+/** What the server says, as it does of a kernel that is busy since before the page was loaded. */
+async function isBusy({ id, serverSettings }: Kernel.IKernelConnection): Promise<boolean> {
+  const model = await KernelAPI.getKernelModel(id, serverSettings).catch(() => undefined);
+  return model?.execution_state === 'busy';
 }
 
 function runningSources(panel: NotebookPanel): string[] {

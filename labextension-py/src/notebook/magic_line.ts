@@ -47,9 +47,9 @@ function parts(source: string): { before: string; line: string | null; after: st
   return { before, line: found[2].trimEnd(), after: source.slice(found[0].length) };
 }
 
-/** The words of a line as they were written, quotation marks and all. */
+/** The words of a line as they were written, quotation marks and all; `{width + 1}`, which IPython fills in, is in one. */
 function wordsOf(line: string): string[] {
-  return line.match(/(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\]|["'])+/g) ?? [];
+  return line.match(/(?:"(?:\\.|[^"\\])*"|'[^']*'|\{[^{}]*\}|\\.|[^\s"'\\]|["'])+/g) ?? [];
 }
 
 function valueOf(words: readonly string[], flag: string): string | null {

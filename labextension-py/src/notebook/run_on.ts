@@ -9,7 +9,7 @@ import { reprIn } from './kernel_question';
 import { loadMagic } from './load_magic';
 import { wishOf, withWish, withoutMagic } from './magic_line';
 import { isCodeCell } from './places';
-import { RunOnForm, type Choice } from './run_on_form';
+import { AS_WRITTEN, RunOnForm, type Choice } from './run_on_form';
 
 /** What `%%cumulus` asks for by itself in this kernel: its user may have set it. */
 const USUAL_DURATION = `__import__('cumulus_jupyter.settings').settings.settings_of(get_ipython()).duration`;
@@ -46,11 +46,11 @@ export async function runOn(panel: NotebookPanel, options: RunOnOptions): Promis
 async function ask(panel: NotebookPanel, source: string, { relay, runs }: RunOnOptions): Promise<Choice | null> {
   const wish = wishOf(source);
   const begin: Choice = {
-    tenths: wish ? tenthsOf(wish.gpu) : CPU_ONLY,
+    tenths: wish ? (tenthsOf(wish.gpu) ?? AS_WRITTEN) : CPU_ONLY,
     durationS: wish?.durationS ?? null,
     run: runs
   };
-  const body = new RunOnForm(relay, begin);
+  const body = new RunOnForm(relay, begin, wish?.gpu ?? '');
   const kernel = panel.sessionContext.session?.kernel;
   if (kernel?.status === 'idle') {
     void reprIn(kernel, USUAL_DURATION).then(seconds => {
@@ -70,11 +70,14 @@ async function ask(panel: NotebookPanel, source: string, { relay, runs }: RunOnO
   return result.button.accept ? result.value : null;
 }
 
-/** The cell as it is to be. */
-export function written(source: string, choice: Choice): string {
-  if (choice.tenths === null) {
+/** The cell as it is to be; an amount that was left as it is stays as its user wrote it. */
+function written(source: string, { tenths, durationS }: Choice): string {
+  if (tenths === null) {
     return withoutMagic(source);
   }
-  const gpu = choice.tenths === CPU_ONLY ? null : gpuAmount(choice.tenths);
-  return withWish(source, { gpu, durationS: choice.durationS });
+  const before = wishOf(source)?.gpu ?? null;
+  if (tenths === AS_WRITTEN || tenths === tenthsOf(before)) {
+    return withWish(source, { gpu: before, durationS });
+  }
+  return withWish(source, { gpu: tenths === CPU_ONLY ? null : gpuAmount(tenths), durationS });
 }

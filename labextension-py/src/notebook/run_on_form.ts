@@ -7,10 +7,13 @@ import type { IRelayModel } from '../model';
 import { counted } from '../words';
 import { CPU_ONLY, SHARES, availability, gpuAmount, mostGpus } from './free_now';
 
+/** An amount that the menu does not have, `--gpu {share}` say. */
+export const AS_WRITTEN = 'written';
+
 /** What was picked. */
 export interface Choice {
   /** Tenths of a GPU; `null`: here, in the notebook's kernel. */
-  readonly tenths: number | null;
+  readonly tenths: number | null | typeof AS_WRITTEN;
   /** As the magic takes it; `null` where the default is wanted. */
   readonly durationS: string | null;
   readonly run: boolean;
@@ -23,15 +26,18 @@ const HERE = 'here';
 let forms = 0;
 
 export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
+  /** `gpu` is what the cell asks for so far, as it was written. */
   constructor(
     private readonly relay: IRelayModel,
-    begin: Choice
+    begin: Choice,
+    private readonly gpu: string
   ) {
     super();
     this.addClass('cumulus-RunOn');
     this.group = `cumulus-run-on-${(forms += 1)}`;
     this.say = element('p', 'cumulus-RunOn-say');
     this.say.setAttribute('role', 'status');
+    this.asWritten = begin.tenths === AS_WRITTEN;
     this.wanted = begin.tenths === null ? HERE : String(begin.tenths);
     this.places = element('div', 'cumulus-RunOn-places');
     this.places.setAttribute('role', 'radiogroup');
@@ -61,7 +67,7 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
   getValue(): Choice {
     const value = this.value;
     return {
-      tenths: value === HERE ? null : Number(value),
+      tenths: value === HERE ? null : value === AS_WRITTEN ? AS_WRITTEN : Number(value),
       durationS: this.duration.value || null,
       run: this.now.checked
     };
@@ -88,7 +94,8 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
       this.row('This notebook', [[HERE, 'Here, in its kernel']]),
       this.row('CPU', [[String(CPU_ONLY), 'No GPU']]),
       this.row('Part of a GPU', gpus > 0 ? SHARES.map(tenths => [String(tenths), gpuAmount(tenths)]) : []),
-      this.row('Whole GPUs', Array.from({ length: gpus }, (_, index) => [String(10 * (index + 1)), String(index + 1)]))
+      this.row('Whole GPUs', Array.from({ length: gpus }, (_, index) => [String(10 * (index + 1)), String(index + 1)])),
+      ...(this.asWritten ? [this.row('As it is', [[AS_WRITTEN, this.gpu]])] : [])
     );
     const radios = [...this.places.querySelectorAll<HTMLInputElement>('input')];
     const picked = radios.find(radio => radio.value === this.wanted) ?? radios[1];
@@ -126,13 +133,17 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
       this.offer(gpus);
     }
     for (const radio of this.node.querySelectorAll<HTMLInputElement>('input[type=radio]')) {
-      const waits = radio.value !== HERE && !availability(this.relay.workers, Number(radio.value)).free;
+      const waits = isPlace(radio.value) && !availability(this.relay.workers, Number(radio.value)).free;
       radio.parentElement?.classList.toggle('cumulus-mod-waits', waits);
     }
     const { value } = this;
     this.duration.disabled = value === HERE;
     if (value === HERE) {
       this.say.textContent = 'As any other cell, without a %%cumulus line.';
+      return;
+    }
+    if (value === AS_WRITTEN) {
+      this.say.textContent = `--gpu ${this.gpu}, as the cell says now.`;
       return;
     }
     const what = Number(value) === CPU_ONLY ? 'CPU' : `${gpuAmount(Number(value))} GPU`;
@@ -142,6 +153,7 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
   /** What was picked; it may not be there while the workers are not known. */
   private wanted: string;
   private gpus = -1;
+  private readonly asWritten: boolean;
   private readonly group: string;
   private readonly places: HTMLElement;
   private readonly say: HTMLElement;
@@ -149,9 +161,17 @@ export class RunOnForm extends Widget implements Dialog.IBodyWidget<Choice> {
   private readonly now: HTMLInputElement;
 }
 
+/** Whether the menu knows how much that is. */
+function isPlace(value: string): boolean {
+  return value !== HERE && value !== AS_WRITTEN;
+}
+
 function ariaLabel(value: string, label: string): string {
   if (value === HERE) {
     return 'Here, in the kernel of the notebook';
+  }
+  if (value === AS_WRITTEN) {
+    return `${label} GPU, as the cell says`;
   }
   return value === String(CPU_ONLY) ? 'CPU, no GPU' : `${label} GPU`;
 }
