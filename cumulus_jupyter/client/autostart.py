@@ -41,7 +41,7 @@ def start_relay(folder: Path) -> Candidate:
         running = local_candidate(folder)
         if running is not None and _answers(running):
             return running
-        if importlib.util.find_spec("cumulus_server") is None:
+        if not _is_installed():
             raise Unavailable(
                 "No relay was found, and there is none installed here to start",
                 next="Install cumulus-jupyter here, or name a relay with: %cumulus connect URL",
@@ -50,7 +50,7 @@ def start_relay(folder: Path) -> Candidate:
 
 
 def start_relay_if_dead(folder: Path) -> Candidate | None:
-    """Start the user's relay again where its process is gone; ``None`` where it is not."""
+    """Start the user's relay again where it died, or ended and is wanted; ``None`` where it did not."""
     try:
         import json
 
@@ -58,9 +58,17 @@ def start_relay_if_dead(folder: Path) -> Candidate | None:
         os.kill(pid, 0)
     except ProcessLookupError:
         return start_relay(folder)
+    except FileNotFoundError:
+        # It ended in order, perhaps because nobody used it. What only follows a job does not call it back.
+        wanted = threading.current_thread() is threading.main_thread()
+        return start_relay(folder) if wanted and _is_installed() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None
+
+
+def _is_installed() -> bool:
+    return importlib.util.find_spec("cumulus_server") is not None
 
 
 def _launch(folder: Path, stale: Candidate | None) -> Candidate:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from cumulus_jupyter.client.api import CumulusClient
+from cumulus_jupyter.client.autostart import start_relay_if_dead
 from cumulus_jupyter.client.stream import EventStream
 from cumulus_jupyter.protocol.errors import Unavailable
 from tests.homes import Home, alive, fresh_home, wait_for
@@ -84,6 +87,23 @@ def test_a_submission_finds_the_relay_that_was_started_anew(home: Home) -> None:
         kill_relay(home)
         assert client.run(count_slowly, 2, show_output=False) == 2
         assert "started again" in client.found.trail[-1]
+
+
+@pytest.mark.parametrize("state_is_kept", [True, False])
+def test_a_relay_that_has_ended_is_started_for_the_next_call(home: Home, state_is_kept: bool) -> None:
+    with CumulusClient() as client:
+        assert client.run(count_slowly, 1) == 1
+        home.stop_relay()
+        if not state_is_kept:
+            shutil.rmtree(home.state_dir)
+        assert client.run(count_slowly, 2, show_output=False) == 2
+        assert "started again" in client.found.trail[-1]
+
+
+def test_what_only_follows_a_job_does_not_call_a_relay_back(home: Home) -> None:
+    home.state_dir.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(start_relay_if_dead, home.state_dir).result() is None
 
 
 def test_a_relay_that_cannot_start_says_why(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
