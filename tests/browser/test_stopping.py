@@ -46,3 +46,20 @@ def test_a_running_job_is_cancelled(
     expect(notebook.output(0)).to_contain_text("cancelled")
     expect(notebook.output(0)).to_contain_text("begun")
     expect(card.cancel_button).to_have_count(0)
+
+
+def test_a_second_click_on_cancel_does_nothing_else(
+    lab: JupyterServer, open_notebook: Callable[..., Notebook], held: Gate
+) -> None:
+    notebook = open_notebook(lab, held_cell(held, "twice"))
+    notebook.run(0)
+    expect(notebook.output(0)).to_contain_text("begun")
+    button = Sidebar(notebook.page).open().job("twice").get_by_role("button", name="Cancel")
+    button.hover()
+    button.click()
+    expect(button).to_have_count(0)
+    notebook.page.mouse.down()
+    notebook.page.mouse.up()
+    notebook.wait_done(0)
+    expect(notebook.output(0)).to_contain_text("cancelled")
+    expect(notebook.panel.get_by_text("%cumulus attach")).to_have_count(0)

@@ -77,15 +77,17 @@ interface ActionsProps {
 
 function Actions(props: ActionsProps): JSX.Element {
   const { job, name, commands } = props;
-  const actions: [string, string, Shape][] = [[COMMANDS.openLog, 'Log', 'log']];
+  const actions: [string, string, Shape][] = [];
+  // It goes once it is pressed: were it not the first, another would come under the pointer.
+  if (isActive(job) && !job.cancel_requested) {
+    actions.push([COMMANDS.cancel, 'Cancel', 'cancel']);
+  }
+  actions.push([COMMANDS.openLog, 'Log', 'log']);
   if (job.origin?.cell && commands.hasCommand(COMMANDS.goToCell)) {
     actions.push([COMMANDS.goToCell, 'Go to cell', 'toCell']);
   }
   if (job.origin?.notebook && commands.hasCommand(COMMANDS.attach)) {
     actions.push([COMMANDS.attach, 'Attach in a new cell', 'attach']);
-  }
-  if (isActive(job) && !job.cancel_requested) {
-    actions.push([COMMANDS.cancel, 'Cancel', 'cancel']);
   }
   return (
     <span className="cumulus-lab-job-actions">
