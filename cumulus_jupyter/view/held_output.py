@@ -56,7 +56,8 @@ class HeldOutput:
     def add(self, event: Event) -> None:
         """One more event; those that are no output are passed over."""
         if isinstance(event, State):
-            if note := new_attempt(event):
+            note = new_attempt(event)
+            if note and self._texts[-1:] != [note]:
                 self._write("stderr", note)
         elif isinstance(event, Log):
             self._write(event.stream, event.text)

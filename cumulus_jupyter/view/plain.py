@@ -9,7 +9,7 @@ import sys
 from typing import Any, TextIO
 
 from ..protocol.events import ClearOutput, Display, Event, Log, State, UpdateDisplay
-from ..protocol.jobs import QUEUED
+from .held_output import new_attempt
 
 
 class PlainView:
@@ -23,6 +23,8 @@ class PlainView:
         self._shell = shell
         self._quiet = quiet
         self._prefix = prefix
+        #: What was said last of a new attempt; empty once it has put something out.
+        self._noted = ""
         #: The stream that was written to and not flushed yet.
         self._written: TextIO | None = None
 
@@ -31,10 +33,14 @@ class PlainView:
         if self._quiet:
             return
         if isinstance(event, State):
-            if event.state == QUEUED and event.attempt and event.message and event.position is None:
-                # Its output begins anew: without a word, that would look like output that comes twice.
-                self._write(sys.stderr, f"[{event.message}]\n")
-        elif isinstance(event, Log):
+            note = new_attempt(event)
+            if note and note != self._noted:
+                self._write(sys.stderr, note)
+                self._noted = note
+            return
+        if isinstance(event, (Log, Display)):
+            self._noted = ""
+        if isinstance(event, Log):
             self._write(sys.stderr if event.stream == "stderr" else sys.stdout, event.text)
         elif isinstance(event, Display):
             self._publish(event.data, event.metadata, event.display_id, update=False)

@@ -80,6 +80,11 @@ def test_a_clearing_does_not_take_updates_of_displays_elsewhere() -> None:
     assert released(update, ClearOutput()) == [update, ClearOutput()]
 
 
+def test_what_ends_attempts_alike_is_told_once() -> None:
+    again = [State("QUEUED", message="no such image; trying again", attempt=attempt) for attempt in (1, 2)]
+    assert released(*again) == [Log("stderr", "[no such image; trying again]\n")]
+
+
 def test_a_new_attempt_is_told_in_its_place() -> None:
     again = State("QUEUED", message="the worker is down; trying again", attempt=1)
     assert released(Log("stdout", "a"), again, State("RUNNING", attempt=1), Log("stdout", "a")) == [

@@ -95,3 +95,14 @@ def test_a_new_attempt_is_told_for_its_output_begins_anew(capsys: pytest.Capture
     captured = capsys.readouterr()
     assert captured.out == "0 1 "
     assert captured.err == "[the worker w1 is down; trying again]\n"
+
+
+def test_what_ends_attempts_alike_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    view = PlainView()
+    for attempt in (1, 2):
+        view.show(State("QUEUED", message="no such image; trying again", attempt=attempt))
+        view.show(State("RUNNING", attempt=attempt))
+    view.show(Log("stdout", "0"))
+    view.show(State("QUEUED", message="no such image; trying again", attempt=3))
+    view.flush()
+    assert capsys.readouterr().err == "[no such image; trying again]\n" * 2
