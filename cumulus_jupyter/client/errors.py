@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -10,6 +11,8 @@ from typing import Any
 
 from ..protocol.errors import CumulusError, error_from_wire
 from ..protocol.events import Error, State
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 #: Modules of the standard library that do something when they are imported.
 _PRANKS = frozenset({"antigravity", "this", "idlelib", "turtledemo", "test"})
@@ -63,7 +66,7 @@ def cell_syntax_error(error: SyntaxError) -> SyntaxError:
 
 
 class RemoteTraceback(Exception):
-    """Cause of an exception that came from a job: its traceback there, as text."""
+    """Cause of an exception that came from a job: its traceback there, as plain text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -101,7 +104,7 @@ def exception_of(
         raised = cell_syntax_error(raised)
     if error.traceback:
         raised.__dict__["_render_traceback_"] = Rendered(list(error.traceback))
-        raised.__cause__ = RemoteTraceback("\n".join(error.traceback))
+        raised.__cause__ = RemoteTraceback(_COLOUR.sub("", "\n".join(error.traceback)))
     raised.__dict__["cumulus_job_id"] = job_id
     return raised
 

@@ -134,3 +134,10 @@ def test_an_attribute_that_cannot_be_decoded_takes_nothing_with_it() -> None:
     graph["roots"] = {"args": [0], "odd": [1]}
     raised = exception_of(Error("ValueError", "bad", ["t"], "builtins", "ValueError", graph), "job1")
     assert type(raised) is ValueError and raised.args == ("bad",)
+
+
+def test_a_traceback_outside_of_ipython_has_no_colours() -> None:
+    error = Error("ValueError", "bad", ["\x1b[31mValueError\x1b[39m: bad"], "builtins", "ValueError", None)
+    raised = exception_of(error, "job1")
+    assert str(raised.__cause__) == "\nValueError: bad"
+    assert raised.__dict__["_render_traceback_"]() == error.traceback
