@@ -25,6 +25,7 @@ id => {
   window.jupyterapp.commands.execute('cumulus:attach', {jobId: id});
 }
 """
+_SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 _SELECT = "at => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = at; }"
 
 
@@ -94,6 +95,23 @@ def test_after_a_restart_while_the_cell_is_still_shown_as_running(
     sidebar.job("outlives").get_by_role("button", name="Attach in a new cell").click()
     expect(Card(notebook.output(2)).root).to_contain_text("running")
     held.open()
+    notebook.wait_done(2)
+    notebook.run_to_end(3)
+    expect(notebook.output(3)).to_contain_text("42")
+
+
+def test_a_notebook_whose_kernel_was_shut_down_gets_one(
+    bare_lab: JupyterServer, open_notebook: Callable[..., Notebook]
+) -> None:
+    notebook = open_notebook(
+        bare_lab, "%load_ext cumulus_jupyter", "%%cumulus --name left\nleft = 6 * 7", "left"
+    )
+    notebook.run_to_end(0)
+    notebook.run_to_end(1)
+    notebook.page.evaluate(_SHUT_DOWN)
+    expect(notebook.panel).to_contain_text("No Kernel")
+    sidebar = Sidebar(notebook.page).open()
+    sidebar.job("left").get_by_role("button", name="Attach in a new cell").click()
     notebook.wait_done(2)
     notebook.run_to_end(3)
     expect(notebook.output(3)).to_contain_text("42")

@@ -12,6 +12,8 @@ const USES = /^\s*%%cumulus\b/;
 /** A kernel of such a status is idle soon, unless it is one that this page does not know to be busy. */
 const BEGINS = new Set<Kernel.Status>(['unknown', 'starting', 'restarting', 'autorestarting']);
 const BEGINS_MS = 8000;
+/** It is busy for a moment, too, when it is asked what it is. */
+const BUSY_MS = 1500;
 const KNOWN = `'cumulus' in get_ipython().magics_manager.magics['cell']`;
 
 /**
@@ -20,6 +22,10 @@ const KNOWN = `'cumulus' in get_ipython().magics_manager.magics['cell']`;
  * A notebook that loads it nowhere gets a first cell that does: it shall run for others too, from its top.
  */
 export async function loadMagic(panel: NotebookPanel): Promise<void> {
+  if (panel.sessionContext.hasNoKernel) {
+    // Running a cell would start it, too late for the magic.
+    await panel.sessionContext.startKernel();
+  }
   const kernel = panel.sessionContext.session?.kernel;
   const loads = panel.content.widgets.some(
     cell => cell.model.type === 'code' && LOADS.test(cell.model.sharedModel.getSource())
@@ -47,11 +53,9 @@ export async function loadMagic(panel: NotebookPanel): Promise<void> {
   }
 }
 
-/** Wait for a kernel that begins to be idle, a while at most. */
+/** Wait for a kernel that runs none of the notebook's cells to be idle, a while at most. */
 async function begun(kernel: Kernel.IKernelConnection): Promise<void> {
-  if (!BEGINS.has(kernel.status) || (kernel.status === 'unknown' && (await isBusy(kernel)))) {
-    return;
-  }
+  const begins = BEGINS.has(kernel.status) && !(kernel.status === 'unknown' && (await isBusy(kernel)));
   await new Promise<void>(resolve => {
     const end = (): void => {
       clearTimeout(timer);
@@ -63,7 +67,7 @@ async function begun(kernel: Kernel.IKernelConnection): Promise<void> {
         end();
       }
     };
-    const timer = setTimeout(end, BEGINS_MS);
+    const timer = setTimeout(end, begins ? BEGINS_MS : BUSY_MS);
     kernel.statusChanged.connect(look);
     look();
   });
