@@ -166,12 +166,26 @@ def test_a_filter_leaves_the_lines_with_a_text(shown: Page) -> None:
     _append(shown, _numbered(30_000))
     shown.get_by_role("searchbox").fill("LINE 2999")
     expect(shown.get_by_text("11 lines")).to_be_visible()
-    assert _lines(shown) == ["line 2999", *(f"line {number}" for number in range(29_990, 30_000))]
+    found = ["line 2999", *(f"line {number}" for number in range(29_990, 30_000))]
+    expect(shown.locator(".cumulus-block > .cumulus-line")).to_have_text(found)
     _append(shown, "line 2999 again\n")
     expect(shown.get_by_text("12 lines")).to_be_visible()
     shown.keyboard.press("Escape")
     expect(shown.get_by_role("searchbox")).to_have_value("")
     expect(_log(shown)).to_contain_text("line 29999")
+
+
+def test_what_a_filter_leaves_is_there_at_once(shown: Page) -> None:
+    _append(shown, _numbered(3000))
+    blank = """async () => {
+        const search = document.querySelector('.cumulus-filter');
+        const found = document.querySelector('.cumulus-found');
+        search.value = 'line 299';
+        search.dispatchEvent(new Event('input'));
+        while (!found.textContent.endsWith('lines')) await new Promise(requestAnimationFrame);
+        return !document.querySelector('.cumulus-block > .cumulus-line');
+    }"""
+    assert not shown.evaluate(blank)
 
 
 def test_long_lines_can_be_wrapped(shown: Page) -> None:

@@ -154,7 +154,8 @@ export function createLogPane(options) {
       scroller.scrollTop = topOf(indexOf(reading.number)) + reading.offset + offset;
     }
     lastTop = scroller.scrollTop;
-    const y = lastTop - offset;
+    // The rows of a longer log, which stand there still, let the pane be scrolled beyond the end of a shorter one.
+    const y = Math.min(lastTop - offset, Math.max(0, topOf(count()) - scroller.clientHeight));
     const from = Math.max(0, indexAt(y) - MARGIN_LINES);
     const to = Math.min(count(), indexAt(y + scroller.clientHeight) + 1 + MARGIN_LINES);
     drawRows(from, to);
