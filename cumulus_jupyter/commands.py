@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -177,7 +178,7 @@ def _connect(session: Session, words: list[str]) -> Table:
     url = words[0] if words else None
     if url and "?token=" in url:  # As Jupyter prints it, with the page it opens.
         url, _, token = url.partition("?token=")
-        url = url.removesuffix("lab").removesuffix("tree")
+        url = re.sub("/(lab|tree)$", "/", url)
     client = session.connect(url, token or session.settings.token or None)
     try:
         _ = client.found

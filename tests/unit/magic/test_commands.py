@@ -107,6 +107,19 @@ def test_a_token_may_be_written_as_jupyter_prints_it(run: Any, line: str) -> Non
         assert other.url in repr(run(f"%cumulus connect {line.format(url=other.url, token=other.token)}"))
 
 
+def test_an_address_that_only_ends_like_a_page_is_left_whole(
+    run: Any, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = shell.magics_manager.registry["CumulusMagics"].session
+    asked, connect = [], session.connect
+    with fake_relay() as other:
+        monkeypatch.setattr(
+            session, "connect", lambda url, token: asked.append(url) or connect(other.url, other.token)
+        )
+        run("%cumulus connect http://127.0.0.1/user/ml-lab?token=secret")
+    assert asked[-1] == "http://127.0.0.1/user/ml-lab"
+
+
 def test_a_token_is_not_told_by_an_error(run: Any) -> None:
     with pytest.raises(InvalidArgument, match="one address") as caught:
         run("%cumulus connect http://127.0.0.1:1/ --tokn my-secret")
